@@ -1,0 +1,3 @@
+module go.fuchsia.dev/fidl-go
+
+go 1.24.0
