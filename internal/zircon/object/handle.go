@@ -1,0 +1,232 @@
+package object
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+
+	"go.fuchsia.dev/fidl-go/zx"
+)
+
+// Handle is a reference to an object with rights. It is in one place at a
+// time: a handle table, a channel message, or the hands of a syscall.
+type Handle struct {
+	obj    Object
+	rights zx.Rights
+	closed atomic.Bool
+}
+
+// NewHandle makes a handle to o. The caller owns it.
+func NewHandle(o Object, r zx.Rights) *Handle {
+	o.base().handles.Add(1)
+	return &Handle{obj: o, rights: r}
+}
+
+// Object is what the handle refers to.
+func (h *Handle) Object() Object { return h.obj }
+
+// Rights are the handle's rights.
+func (h *Handle) Rights() zx.Rights { return h.rights }
+
+// Close ends the handle, which must be in no table. A second call does nothing.
+func (h *Handle) Close() {
+	if h == nil || h.closed.Swap(true) {
+		return
+	}
+	h.obj.base().cancel(h)
+	h.release()
+}
+
+// release drops the object's handle count, and lets the object go at zero.
+func (h *Handle) release() {
+	if h.obj.base().handles.Add(-1) == 0 {
+		h.obj.onZeroHandles()
+	}
+}
+
+// Narrow gives a handle with other rights in place of h, which ends without
+// the object seeing its count fall.
+func (h *Handle) Narrow(r zx.Rights) *Handle {
+	n := NewHandle(h.obj, r)
+	h.Close()
+	return n
+}
+
+// Handle values: two fixed low bits, an index, a generation that makes a stale
+// value miss, all but the fixed bits mixed with a secret of the table.
+const (
+	indexBits  = 18
+	maxHandles = 1 << indexBits
+	genMask    = 1<<(30-indexBits) - 1
+)
+
+// HandleTable is the handles of one process.
+type HandleTable struct {
+	secret uint32
+
+	mu    sync.Mutex
+	slots []slot // guarded by mu
+	free  []uint32
+	count int
+	dead  bool // no more handles are taken: the process has ended
+}
+
+type slot struct {
+	h   *Handle
+	gen uint32
+}
+
+// NewHandleTable makes an empty table.
+func NewHandleTable() *HandleTable {
+	var b [4]byte
+	rand.Read(b[:]) // never fails
+	return &HandleTable{secret: binary.LittleEndian.Uint32(b[:]) >> 2}
+}
+
+func (t *HandleTable) value(i uint32, gen uint32) zx.Handle {
+	v := (gen<<indexBits | i) ^ t.secret
+	return zx.Handle(v<<2) | zx.HandleFixedBitsMask
+}
+
+// lookupLocked gives the slot that v names.
+func (t *HandleTable) lookupLocked(v zx.Handle) (*slot, uint32) {
+	if v&zx.HandleFixedBitsMask != zx.HandleFixedBitsMask {
+		return nil, 0
+	}
+	x := (uint32(v) >> 2) ^ t.secret
+	i, gen := x&(maxHandles-1), x>>indexBits
+	if int(i) >= len(t.slots) || t.slots[i].h == nil || t.slots[i].gen != gen {
+		return nil, 0
+	}
+	return &t.slots[i], i
+}
+
+// Add puts h in the table, which owns it from now on, and gives its value. When
+// the table is full or of a process that has ended, h is closed and the value
+// is zx.HandleInvalid.
+func (t *HandleTable) Add(h *Handle) zx.Handle {
+	t.mu.Lock()
+	v := t.addLocked(h)
+	t.mu.Unlock()
+	if v == zx.HandleInvalid {
+		h.Close()
+	}
+	return v
+}
+
+func (t *HandleTable) addLocked(h *Handle) zx.Handle {
+	if t.dead {
+		return zx.HandleInvalid
+	}
+	var i uint32
+	if n := len(t.free); n > 0 {
+		i = t.free[n-1]
+		t.free = t.free[:n-1]
+	} else {
+		if len(t.slots) == maxHandles {
+			return zx.HandleInvalid
+		}
+		i = uint32(len(t.slots))
+		t.slots = append(t.slots, slot{})
+	}
+	s := &t.slots[i]
+	// Value 3 after unmixing would be fine, but a value whose upper bits are
+	// all zero reads like a small constant; skip that generation.
+	if t.value(i, s.gen) == zx.HandleFixedBitsMask {
+		s.gen = (s.gen + 1) & genMask
+	}
+	s.h = h
+	t.count++
+	return t.value(i, s.gen)
+}
+
+// Lookup gives the handle named by v, which stays in the table; nil for none.
+func (t *HandleTable) Lookup(v zx.Handle) *Handle {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s, _ := t.lookupLocked(v); s != nil {
+		return s.h
+	}
+	return nil
+}
+
+// Remove takes the handle named by v out of the table; the caller owns it.
+// Waits made through it end with CANCELED. nil for none.
+func (t *HandleTable) Remove(v zx.Handle) *Handle {
+	t.mu.Lock()
+	h := t.removeLocked(v)
+	t.mu.Unlock()
+	if h != nil {
+		h.obj.base().cancel(h)
+	}
+	return h
+}
+
+func (t *HandleTable) removeLocked(v zx.Handle) *Handle {
+	s, i := t.lookupLocked(v)
+	if s == nil {
+		return nil
+	}
+	h := s.h
+	s.h = nil
+	s.gen = (s.gen + 1) & genMask
+	t.free = append(t.free, i)
+	t.count--
+	return h
+}
+
+// Len is the number of handles in the table.
+func (t *HandleTable) Len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.count
+}
+
+// All calls f for each handle until it returns false. f must not use the table.
+func (t *HandleTable) All(f func(v zx.Handle, h *Handle) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.slots {
+		if s := &t.slots[i]; s.h != nil && !f(t.value(uint32(i), s.gen), s.h) {
+			return
+		}
+	}
+}
+
+// Drain closes every handle and lets no new one in.
+func (t *HandleTable) Drain() {
+	t.mu.Lock()
+	slots := t.slots
+	t.slots, t.free, t.count, t.dead = nil, nil, 0, true
+	t.mu.Unlock()
+	for i := range slots {
+		if slots[i].h != nil {
+			slots[i].h.Close()
+		}
+	}
+}
+
+// Get gives the object that v names if it is a T and the handle has all of
+// rights: BAD_HANDLE, WRONG_TYPE or ACCESS_DENIED otherwise, in this order.
+func Get[T Object](t *HandleTable, v zx.Handle, rights zx.Rights) (T, zx.Status) {
+	o, _, st := GetHandle[T](t, v, rights)
+	return o, st
+}
+
+// GetHandle is Get that also gives the handle, for its rights or to wait through.
+func GetHandle[T Object](t *HandleTable, v zx.Handle, rights zx.Rights) (T, *Handle, zx.Status) {
+	var none T
+	h := t.Lookup(v)
+	if h == nil {
+		return none, nil, zx.ErrBadHandle
+	}
+	o, ok := h.obj.(T)
+	if !ok {
+		return none, nil, zx.ErrWrongType
+	}
+	if h.rights&rights != rights {
+		return none, nil, zx.ErrAccessDenied
+	}
+	return o, h, zx.OK
+}

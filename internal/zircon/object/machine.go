@@ -1,0 +1,104 @@
+package object
+
+import (
+	"go.fuchsia.dev/launcherd/internal/zircon/vm"
+)
+
+// Machine is what runs processes: their memory and their threads. Package
+// platform is the one for Linux.
+type Machine interface {
+	vm.Host
+	Clock
+	// NewSpace gives an empty native address space, to be used by one process.
+	// ev is told what happens in it. Errors are a zx.Status: NO_RESOURCES.
+	NewSpace(ev SpaceEvents) (Space, error)
+}
+
+// Clock tells the time in nanoseconds, the same that programs read from the
+// vDSO without entering the kernel.
+type Clock interface {
+	Monotonic() int64
+	Boot() int64
+	UTC() int64 // since the Unix epoch
+}
+
+// Space is a native address space and the threads in it.
+type Space interface {
+	vm.Space
+	// StartThread starts a native thread. cookie comes back with its traps.
+	// Errors are a zx.Status.
+	StartThread(cookie any, r StartRegs) error
+	// Kill ends every thread, at once, and then the address space.
+	// SpaceEvents.Gone follows. It may be called more than once.
+	Kill()
+	// ID names the space to the host's tools: the process id on Linux.
+	ID() int
+}
+
+// StartRegs are the registers a thread starts with; all others are zero.
+type StartRegs struct {
+	PC, SP, Arg1, Arg2 uint64
+}
+
+// SpaceEvents is told what happens in a Space. Syscall and Fault must return
+// soon: the same goroutine receives all the traps of the space.
+type SpaceEvents interface {
+	// Syscall is a thread's system call. It waits until Reply.
+	Syscall(cookie any, t *Trap)
+	// Fault is an exception of a thread, which waits until Resume or the Space
+	// is killed.
+	Fault(cookie any, f *Fault)
+	// ThreadGone says that a native thread has ended by itself (after an exit entry).
+	ThreadGone(cookie any)
+	// Gone says that no thread runs any more and the memory is released.
+	// Called once. killed is false when it ended other than by Kill; why says how.
+	Gone(killed bool, why string)
+}
+
+// Trap is a system call that waits for its answer.
+type Trap struct {
+	Number uint64
+	PC     uint64 // after the instruction
+	Args   [6]uint64
+
+	reply func(*Trap, uint64)
+	id    uint64
+}
+
+// NewTrap makes a trap whose answer is passed to reply with id in Trap.ID.
+func NewTrap(id uint64, reply func(*Trap, uint64)) *Trap { return &Trap{id: id, reply: reply} }
+
+// ID is the number the machine knows the trap by.
+func (t *Trap) ID() uint64 { return t.id }
+
+// Reply answers the call with a value and lets the thread go on. Once.
+func (t *Trap) Reply(v uint64) { t.reply(t, v) }
+
+// Fault is a hardware exception of a thread.
+type Fault struct {
+	Kind FaultKind
+	Addr uint64 // the address accessed, for FaultPage
+	Code uint64 // the hardware's error code
+	Regs Regs
+
+	resume func(*Fault)
+}
+
+// NewFault makes a fault of which resume lets the thread go on with f.Regs.
+func NewFault(resume func(f *Fault)) *Fault { return &Fault{resume: resume} }
+
+// Resume lets the thread go on with f.Regs. Once.
+func (f *Fault) Resume() { f.resume(f) }
+
+// FaultKind is a kind of hardware exception, by Zircon's distinction.
+type FaultKind int
+
+// The kinds, by the ZX_EXCP_ types of <zircon/syscalls/exception.h>.
+const (
+	FaultGeneral         FaultKind = iota // ZX_EXCP_GENERAL
+	FaultPage                             // ZX_EXCP_FATAL_PAGE_FAULT
+	FaultUndefined                        // ZX_EXCP_UNDEFINED_INSTRUCTION
+	FaultSWBreakpoint                     // ZX_EXCP_SW_BREAKPOINT
+	FaultHWBreakpoint                     // ZX_EXCP_HW_BREAKPOINT
+	FaultUnalignedAccess                  // ZX_EXCP_UNALIGNED_ACCESS
+)
