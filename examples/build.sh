@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the Fuchsia programs of examples/ and testdata/ beside their sources.
+# Builds the Fuchsia programs of examples/ and testdata/.
 # Takes clang 14 and ld.lld 14; gives the same bytes wherever it runs.
 #
 #   examples/build.sh [DIR]    DIR: put them into DIR/examples and DIR/testdata
@@ -41,18 +41,18 @@ static_program() {
 }
 
 for program in hello echo channel_echo; do
-  static_program "examples/$program.c" "$out/examples/$program"
+  static_program "examples/src/$program.c" "$out/examples/$program"
 done
 
 # The dynamic linker is itself a static program, without the usual start.
-cc testdata/linker.c -o "$tmp/main.o"
+cc testdata/src/linker.c -o "$tmp/main.o"
 ld -pie --no-dynamic-linker --gc-sections -z start-stop-gc -soname ld.so.1 \
   "$tmp/main.o" "$tmp/elf.o" "$tmp/self.o" "$tmp/memory.o" "$tmp/syscalls.o" \
   -o "$out/testdata/ld.so.1"
 
 # library SOURCE NAME LIBRARY...: a shared library that needs these others.
 library() {
-  cc -fPIC "$1" -o "$tmp/main.o"
+  cc -fPIC -fsemantic-interposition "$1" -o "$tmp/main.o"
   name=$2
   shift 2
   ld -shared -soname "$name" "$tmp/main.o" "$@" -o "$out/testdata/$name"
@@ -60,9 +60,9 @@ library() {
 
 cc examples/lib/libzircon.S -o "$tmp/libzircon.o"
 ld -shared -soname libzircon.so "$tmp/libzircon.o" -o "$tmp/libzircon.so"
-library testdata/word.c libword.so
-library testdata/greet.c libgreet.so "$out/testdata/libword.so" "$tmp/libzircon.so"
+library testdata/src/word.c libword.so
+library testdata/src/greet.c libgreet.so "$out/testdata/libword.so" "$tmp/libzircon.so"
 
-cc testdata/dyn.c -o "$tmp/main.o"
+cc testdata/src/dyn.c -o "$tmp/main.o"
 ld -pie --dynamic-linker ld.so.1 "$tmp/main.o" "$tmp/start.o" "$tmp/text.o" \
   "$tmp/memory.o" "$out/testdata/libgreet.so" "$tmp/libzircon.so" -o "$out/testdata/dyn"
