@@ -27,7 +27,7 @@ ld() {
     -z max-page-size=4096 --pack-dyn-relocs=relr "$@"
 }
 
-for lib in elf memory self start static text; do
+for lib in elf memory self start static text thread; do
   cc "examples/lib/$lib.c" -o "$tmp/$lib.o"
 done
 cc examples/lib/syscalls.S -o "$tmp/syscalls.o"
@@ -36,12 +36,15 @@ cc examples/lib/syscalls.S -o "$tmp/syscalls.o"
 static_program() {
   cc "$1" -o "$tmp/main.o"
   ld -pie --no-dynamic-linker --gc-sections -z start-stop-gc "$tmp/main.o" \
-    "$tmp/static.o" "$tmp/start.o" "$tmp/text.o" "$tmp/elf.o" "$tmp/self.o" \
+    "$tmp/static.o" "$tmp/start.o" "$tmp/text.o" "$tmp/thread.o" "$tmp/elf.o" "$tmp/self.o" \
     "$tmp/memory.o" "$tmp/syscalls.o" -o "$2"
 }
 
 for program in hello echo channel_echo; do
   static_program "examples/src/$program.c" "$out/examples/$program"
+done
+for program in fault null raw sleep spin threads; do
+  static_program "testdata/src/$program.c" "$out/testdata/$program"
 done
 
 # The dynamic linker is itself a static program, without the usual start.
