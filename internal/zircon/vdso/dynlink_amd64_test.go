@@ -88,6 +88,24 @@ func (o *object) gnuLookup(name string) (symbol, bool) {
 	}
 }
 
+// gnuChained counts the symbols that the buckets of DT_GNU_HASH lead to.
+func (o *object) gnuChained() int {
+	t := o.mem[o.dyn[elf.DT_GNU_HASH]:]
+	nbuckets, first, words := le.Uint32(t), le.Uint32(t[4:]), le.Uint32(t[8:])
+	buckets := t[16+8*words:]
+	chain, n := buckets[4*nbuckets:], 0
+	for b := range nbuckets {
+		i := le.Uint32(buckets[4*b:])
+		if i == 0 {
+			continue
+		}
+		for n++; le.Uint32(chain[4*(i-first):])&1 == 0; i++ {
+			n++
+		}
+	}
+	return n
+}
+
 // sysvLookup finds a symbol by DT_HASH.
 func (o *object) sysvLookup(name string) (symbol, bool) {
 	var hash uint32

@@ -1,6 +1,7 @@
 package vdso
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/binary"
@@ -64,7 +65,7 @@ type section struct {
 
 // symbol is a dynamic symbol in the making.
 type symbol struct {
-	name string
+	name []byte
 	hash uint32 // of DT_GNU_HASH
 	str  uint32 // offset of the name in the string table
 	bind elf.SymBind
@@ -141,13 +142,17 @@ func (l *linker) symbols() {
 		f := &l.funcs[i]
 		off := uint32(len(l.strs))
 		l.strs = append(append(append(l.strs, '_'), f.name...), 0)
-		strong := string(l.strs[off : len(l.strs)-1])
+		strong := l.strs[off : len(l.strs)-1]
+		weak := strong[1:]
 		l.syms = append(l.syms,
 			symbol{name: strong, hash: gnuHash(strong), str: off, bind: elf.STB_GLOBAL, fn: f},
-			symbol{name: f.name, hash: gnuHash(f.name), str: off + 1, bind: elf.STB_WEAK, fn: f})
+			symbol{name: weak, hash: gnuHash(weak), str: off + 1, bind: elf.STB_WEAK, fn: f})
 	}
-	slices.SortStableFunc(l.syms, func(a, b symbol) int {
-		return int(a.hash%l.gnuBuckets) - int(b.hash%l.gnuBuckets)
+	slices.SortFunc(l.syms, func(a, b symbol) int {
+		if c := cmp.Compare(a.hash%l.gnuBuckets, b.hash%l.gnuBuckets); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.str, b.str)
 	})
 }
 
@@ -282,10 +287,10 @@ func (l *linker) sysvHash() {
 }
 
 // sysvHash is the hash function of DT_HASH.
-func sysvHash(name string) uint32 {
+func sysvHash(name []byte) uint32 {
 	var h uint32
-	for i := range len(name) {
-		h = h<<4 + uint32(name[i])
+	for _, c := range name {
+		h = h<<4 + uint32(c)
 		h ^= h >> 24 & 0xf0
 		h &= 0x0fffffff
 	}
@@ -325,10 +330,10 @@ func (l *linker) gnuHash() {
 }
 
 // gnuHash is the hash function of DT_GNU_HASH.
-func gnuHash(name string) uint32 {
+func gnuHash(name []byte) uint32 {
 	h := uint32(5381)
-	for i := range len(name) {
-		h = h*33 + uint32(name[i])
+	for _, c := range name {
+		h = h*33 + uint32(c)
 	}
 	return h
 }

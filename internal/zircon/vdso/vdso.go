@@ -56,7 +56,10 @@ const (
 type Entry struct {
 	Name   string // its C name, such as "zx_channel_create"
 	Number uint32 // what the kernel is asked by
-	Args   int    // number of C arguments, each at most 64 bits: 0 to MaxArgs
+	// Args is the number of C arguments, 0 to MaxArgs. Each has 64 bits where the
+	// kernel finds it; of a narrower one, such as a handle, only the low bits
+	// mean anything. What the kernel finds beyond Args means nothing.
+	Args int
 	// NoReturn: once the kernel has answered, the code jumps to
 	// Config.ThreadExit and does not touch the stack, which may be gone.
 	// Such a function has at most StackArgs arguments.
