@@ -1,0 +1,3 @@
+package elf
+
+const machine = 183 // EM_AARCH64

@@ -1,0 +1,3 @@
+package elf
+
+const machine = 243 // EM_RISCV
