@@ -39,18 +39,12 @@ type assembler struct {
 	cfg *Config
 }
 
-func assemble(cfg *Config) (*program, error) {
-	a := assembler{
-		program: &program{
-			machine: elf.EM_X86_64,
-			fill:    0xcc, // int3
-			cie:     cie,
-			code:    make([]byte, 0, 32*len(cfg.Entries)+4096),
-			funcs:   make([]function, 0, len(cfg.Entries)+32),
-			data:    make([]byte, 0, 4096),
-		},
-		cfg: cfg,
-	}
+// assemble writes the code of p.
+func assemble(cfg *Config, p *program) error {
+	p.machine = elf.EM_X86_64
+	p.fill = 0xcc // int3
+	p.cie = cie
+	a := assembler{p, cfg}
 	for i := range cfg.Entries {
 		e := &cfg.Entries[i]
 		a.function(e.Name, func() { a.entry(e) })
@@ -58,7 +52,7 @@ func assemble(cfg *Config) (*program, error) {
 	a.clocks()
 	a.names()
 	a.system()
-	return a.program, nil
+	return nil
 }
 
 // function adds one function, whose instructions body writes.
@@ -226,35 +220,34 @@ func (a *assembler) constant(name string, v uint64) {
 
 // names are the functions that name statuses and exceptions.
 func (a *assembler) names() {
-	none := a.str(unknown)
-	table, n := a.statusTable()
+	c := &a.constants
 	a.function("zx_status_get_string", func() {
 		a.emit(0xf7, 0xdf) // neg edi
-		a.emit(0x81, 0xff) // cmp edi, n
-		a.imm32(uint32(n))
+		a.emit(0x81, 0xff) // cmp edi, numStatuses
+		a.imm32(c.numStatuses)
 		over := a.jump(jae)
-		a.emit(0x48, 0x8d, 0x15) // lea rdx, table
-		a.dataRel32(table)
+		a.emit(0x48, 0x8d, 0x15) // lea rdx, statuses
+		a.dataRel32(c.statuses)
 		a.emit(0x48, 0x63, 0x04, 0xba) // movsxd rax, [rdx+rdi*4]
 		a.emit(0x48, 0x01, 0xd0)       // add rax, rdx
 		a.ret()
 		a.land(over)
-		a.emit(0x48, 0x8d, 0x05) // lea rax, none
-		a.dataRel32(none)
+		a.emit(0x48, 0x8d, 0x05) // lea rax, unknown
+		a.dataRel32(c.unknown)
 		a.ret()
 	})
 	a.function("zx_exception_get_string", func() {
-		for _, e := range exceptions {
+		for i, e := range exceptions {
 			a.emit(0x48, 0x8d, 0x05) // lea rax, name
-			a.dataRel32(a.str(e.name))
+			a.dataRel32(c.exceptions[i])
 			a.emit(0x81, 0xff) // cmp edi, type
 			a.imm32(e.typ)
 			other := a.jump(jne)
 			a.ret()
 			a.land(other)
 		}
-		a.emit(0x48, 0x8d, 0x05) // lea rax, none
-		a.dataRel32(none)
+		a.emit(0x48, 0x8d, 0x05) // lea rax, unknown
+		a.dataRel32(c.unknown)
 		a.ret()
 	})
 }
@@ -267,14 +260,10 @@ func (a *assembler) system() {
 	a.constant("zx_system_get_page_size", uint64(cfg.PageSize))
 	a.constant("zx_system_get_dcache_line_size", uint64(cfg.DCacheLine))
 
-	a.align(8)
-	version := uint32(len(a.data))
-	a.data = append(a.data, make([]byte, versionSize)...)
-	copy(a.data[version:], cfg.Version)
 	// A zx_string_view_t is returned in two registers: pointer and length.
 	a.function("zx_system_get_version_string", func() {
 		a.emit(0x48, 0x8d, 0x05) // lea rax, version
-		a.dataRel32(version)
+		a.dataRel32(a.constants.version)
 		a.emit(0xba) // mov edx, length
 		a.imm32(uint32(len(cfg.Version)))
 		a.ret()
@@ -285,7 +274,7 @@ func (a *assembler) system() {
 		a.emit(0x48, 0x83, 0xfe, versionSize) // cmp rsi, versionSize
 		small := a.jump(jb)
 		a.emit(0x48, 0x8d, 0x35) // lea rsi, version
-		a.dataRel32(version)
+		a.dataRel32(a.constants.version)
 		a.emit(0xb9) // mov ecx, versionSize/8
 		a.imm32(versionSize / 8)
 		a.emit(0xf3, 0x48, 0xa5) // rep movsq
@@ -301,23 +290,18 @@ func (a *assembler) system() {
 func (a *assembler) features() {
 	const hasCPUFeatures = 1 // ZX_HAS_CPU_FEATURES
 	f := &a.cfg.Features
+	kinds := uint32(len(f.byKind()))
 	first := uint32(0) // the lowest kind that is supported
 	if f.CPU&hasCPUFeatures == 0 {
 		first = 1
 	}
-	values := []uint32{f.CPU, f.HWBreakpoints, f.HWWatchpoints, f.AddressTagging, f.VM}
-	a.align(4)
-	table := uint32(len(a.data))
-	for _, v := range values {
-		a.data = le.AppendUint32(a.data, v)
-	}
 	a.emit(0x89, 0xf8)              // mov eax, edi
 	a.emit(0x83, 0xe8, byte(first)) // sub eax, first
-	a.emit(0x3d)                    // cmp eax, number of kinds
-	a.imm32(uint32(len(values)) - first)
+	a.emit(0x3d)                    // cmp eax, kinds-first
+	a.imm32(kinds - first)
 	bad := a.jump(jae)
-	a.emit(0x48, 0x8d, 0x15) // lea rdx, table
-	a.dataRel32(table)
+	a.emit(0x48, 0x8d, 0x15) // lea rdx, features
+	a.dataRel32(a.constants.features)
 	a.emit(0x89, 0xff)       // mov edi, edi: the argument's upper half is undefined
 	a.emit(0x8b, 0x04, 0xba) // mov eax, [rdx+rdi*4]
 	a.emit(0x89, 0x06)       // mov [rsi], eax

@@ -9,6 +9,6 @@ import (
 	"go.fuchsia.dev/fidl-go/zx"
 )
 
-func assemble(*Config) (*program, error) {
-	return nil, fmt.Errorf("no machine code for %s: %w", runtime.GOARCH, zx.ErrNotSupported)
+func assemble(*Config, *program) error {
+	return fmt.Errorf("no machine code for %s: %w", runtime.GOARCH, zx.ErrNotSupported)
 }

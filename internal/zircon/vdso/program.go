@@ -18,8 +18,10 @@ type program struct {
 	fill    byte   // what code is filled up with: an instruction that traps
 	funcs   []function
 	refs    []ref
-	data    []byte // read-only constants
+	data    []byte // read-only; link aligns it to 16
 	cie     []byte // of the unwind tables: see unwind.go
+
+	constants constants
 }
 
 // function is one function, at code[start:][:size].
@@ -41,6 +43,39 @@ type ref struct {
 	data uint32
 }
 
+// newProgram returns a program with all its data and no code.
+func newProgram(cfg *Config) *program {
+	p := &program{
+		code:  make([]byte, 0, 32*len(cfg.Entries)+4096),
+		funcs: make([]function, 0, len(cfg.Entries)+32),
+		data:  make([]byte, 0, 4096),
+	}
+	p.constants.unknown = p.str("(UNKNOWN)")
+	p.addStatuses()
+	for i, e := range exceptions {
+		p.constants.exceptions[i] = p.str(e.name)
+	}
+	p.align(8)
+	p.constants.version = uint32(len(p.data))
+	p.data = append(p.data, make([]byte, versionSize)...)
+	copy(p.data[p.constants.version:], cfg.Version)
+	p.constants.features = uint32(len(p.data))
+	for _, v := range cfg.Features.byKind() {
+		p.data = le.AppendUint32(p.data, v)
+	}
+	return p
+}
+
+// constants says where in the data the code finds what.
+type constants struct {
+	unknown     uint32 // C string: what a value without a name is called
+	statuses    uint32 // array of int32: from the array to the name of each status, from 0 downwards
+	numStatuses uint32
+	exceptions  [len(exceptions)]uint32 // C strings
+	version     uint32                  // versionSize bytes, filled up with NUL
+	features    uint32                  // array of uint32, by kind
+}
+
 // str adds a C string to the data and returns its offset.
 func (p *program) str(s string) uint32 {
 	off := uint32(len(p.data))
@@ -56,36 +91,34 @@ func (p *program) align(n int) {
 	}
 }
 
-// unknown is what zx_status_get_string and zx_exception_get_string give for
-// values without a name.
-const unknown = "(UNKNOWN)"
-
-// statusTable adds an array of int32 to the data: for each status from 0
-// downwards, the distance from the array to its name. Zircon's private
-// statuses, far below, have no name here either.
-func (p *program) statusTable() (off uint32, n int) {
+// addStatuses adds the names of statuses. Zircon's private ones, far below the
+// others, have no name in a vDSO.
+func (p *program) addStatuses() {
 	const limit = 128
-	var names []uint32
-	none := p.str(unknown)
-	for i := range limit {
-		name := zx.Status(-i).String()
-		if !strings.HasPrefix(name, "ZX_") {
-			names = append(names, none)
-			continue
+	names := make([]uint32, limit)
+	n := 0
+	for i := range names {
+		names[i] = p.constants.unknown
+		if name := zx.Status(-i).String(); strings.HasPrefix(name, "ZX_") {
+			names[i] = p.str(name)
+			n = i + 1
 		}
-		names = append(names, p.str(name))
-		n = i + 1
 	}
 	p.align(4)
-	off = uint32(len(p.data))
+	off := uint32(len(p.data))
 	for _, name := range names[:n] {
 		p.data = le.AppendUint32(p.data, name-off)
 	}
-	return off, n
+	p.constants.statuses, p.constants.numStatuses = off, uint32(n)
+}
+
+// byKind returns the features as zx_system_get_features numbers them.
+func (f *Features) byKind() [5]uint32 {
+	return [...]uint32{f.CPU, f.HWBreakpoints, f.HWWatchpoints, f.AddressTagging, f.VM}
 }
 
 // exceptions are the exception types and names of <zircon/syscalls/exception.h>.
-var exceptions = []struct {
+var exceptions = [...]struct {
 	typ  uint32
 	name string
 }{

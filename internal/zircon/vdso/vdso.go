@@ -138,8 +138,8 @@ func Build(cfg Config) (*Image, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("vdso: %w", err)
 	}
-	p, err := assemble(&cfg)
-	if err != nil {
+	p := newProgram(&cfg)
+	if err := assemble(&cfg, p); err != nil {
 		return nil, fmt.Errorf("vdso: %w", err)
 	}
 	seen := make(map[string]bool, len(p.funcs))
