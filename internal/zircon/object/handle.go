@@ -19,7 +19,11 @@ type Handle struct {
 
 // NewHandle makes a handle to o. The caller owns it.
 func NewHandle(o Object, r zx.Rights) *Handle {
-	o.base().handles.Add(1)
+	c := o.base()
+	c.handles.Add(1)
+	if !c.counted.Swap(true) {
+		c.live.Add(1)
+	}
 	return &Handle{obj: o, rights: r}
 }
 
@@ -29,20 +33,31 @@ func (h *Handle) Object() Object { return h.obj }
 // Rights are the handle's rights.
 func (h *Handle) Rights() zx.Rights { return h.rights }
 
-// Close ends the handle, which must be in no table. A second call does nothing.
+// Close ends the handle, which must be in no table. A second call, or one of a
+// nil handle, does nothing.
 func (h *Handle) Close() {
-	if h == nil || h.closed.Swap(true) {
-		return
-	}
-	h.obj.base().cancel(h)
-	h.release()
-}
-
-// release drops the object's handle count, and lets the object go at zero.
-func (h *Handle) release() {
-	if h.obj.base().handles.Add(-1) == 0 {
+	if h != nil && h.drop() {
 		h.obj.onZeroHandles()
 	}
+}
+
+// drop is Close that leaves it to the caller to tell the object, which is to be
+// done when the result is true.
+func (h *Handle) drop() bool {
+	if h.closed.Swap(true) {
+		return false
+	}
+	c := h.obj.base()
+	c.cancel(h)
+	if c.handles.Add(-1) > 0 {
+		return false
+	}
+	// A task can get a handle again, from its parent's list of children; it is
+	// then counted again.
+	if c.counted.Swap(false) {
+		c.live.Add(-1)
+	}
+	return true
 }
 
 // Narrow gives a handle with other rights in place of h, which ends without
@@ -115,6 +130,31 @@ func (t *HandleTable) Add(h *Handle) zx.Handle {
 	return v
 }
 
+// AddAll is Add for several handles. When not all have room, all are closed
+// and the result is false.
+func (t *HandleTable) AddAll(hs []*Handle, values []zx.Handle) bool {
+	t.mu.Lock()
+	n := 0
+	for ; n < len(hs); n++ {
+		if values[n] = t.addLocked(hs[n]); values[n] == zx.HandleInvalid {
+			break
+		}
+	}
+	if n == len(hs) {
+		t.mu.Unlock()
+		return true
+	}
+	for i := range n {
+		t.removeLocked(values[i])
+	}
+	t.mu.Unlock()
+	clear(values)
+	for _, h := range hs {
+		h.Close()
+	}
+	return false
+}
+
 func (t *HandleTable) addLocked(h *Handle) zx.Handle {
 	if t.dead {
 		return zx.HandleInvalid
@@ -174,6 +214,46 @@ func (t *HandleTable) removeLocked(v zx.Handle) *Handle {
 	t.free = append(t.free, i)
 	t.count--
 	return h
+}
+
+// Observe adds o to the object that v names, as Core.addObserver does, until the
+// handle leaves the table. BAD_HANDLE; ACCESS_DENIED without the WAIT right.
+func (t *HandleTable) Observe(v zx.Handle, o Observer) (Object, zx.Status) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, _ := t.lookupLocked(v)
+	if s == nil {
+		return nil, zx.ErrBadHandle
+	}
+	if s.h.rights&zx.RightWait == 0 {
+		return nil, zx.ErrAccessDenied
+	}
+	s.h.obj.base().addObserver(o, s.h)
+	return s.h.obj, zx.OK
+}
+
+// with calls f with the handle that v names, which cannot leave the table
+// meanwhile: BAD_HANDLE for none, else what f says. f must not use the table.
+func (t *HandleTable) with(v zx.Handle, f func(*Handle) zx.Status) zx.Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, _ := t.lookupLocked(v)
+	if s == nil {
+		return zx.ErrBadHandle
+	}
+	return f(s.h)
+}
+
+// observeObject is Observe that asks for no right but that v names an o.
+func (t *HandleTable) observeObject(v zx.Handle, obj Object, o Observer) zx.Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, _ := t.lookupLocked(v)
+	if s == nil || s.h.obj != obj {
+		return zx.ErrBadHandle
+	}
+	obj.base().addObserver(o, s.h)
+	return zx.OK
 }
 
 // Len is the number of handles in the table.

@@ -14,11 +14,13 @@
 //
 // # Lock order
 //
-//	handle table → object state (channel pair, socket pair, job, process …)
-//	  → Core.mu → port
+//	handle table ─┐
+//	object state ─┴→ Core.mu → port, waiter
 //
-// Handles are never closed with one of these held: what has to be closed is
-// collected and closed after unlocking.
+// Object state is a channel pair, a socket pair, a job, a process and so on. No
+// object's lock is taken with a handle table's, nor the other way round. Handles
+// are never closed with one of these held: what has to be closed is collected
+// and closed after unlocking.
 package object
 
 import (
@@ -56,6 +58,9 @@ func NewKoid() zx.Koid { return zx.Koid(lastKoid.Add(1)) }
 // who wait for them. Objects embed it and call init.
 type Core struct {
 	koid    zx.Koid
+	typ     zx.ObjType
+	live    *atomic.Int64 // the kernel's count of objects of the type
+	counted atomic.Bool   // is in live
 	handles atomic.Int32
 
 	mu        sync.Mutex
@@ -79,12 +84,15 @@ type Observer interface {
 	OnCancel(s zx.Signals)
 }
 
-func (c *Core) init(signals zx.Signals) {
+func (c *Core) init(k *Kernel, t zx.ObjType, signals zx.Signals) {
 	c.koid = NewKoid()
+	c.typ = t
+	c.live = &k.live[t]
 	c.signals = signals
 }
 
 func (c *Core) base() *Core          { return c }
+func (c *Core) Type() zx.ObjType     { return c.typ }
 func (c *Core) onZeroHandles()       {}
 func (c *Core) Koid() zx.Koid        { return c.koid }
 func (c *Core) RelatedKoid() zx.Koid { return zx.KoidInvalid }
@@ -111,14 +119,17 @@ func (c *Core) updateSignals(clear, set zx.Signals) {
 	c.notifyLocked()
 }
 
-// strobeSignals lets observers see bits that are not kept.
+// strobeSignals lets observers see bits go on and off again at once.
 func (c *Core) strobeSignals(s zx.Signals) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.signals
 	c.signals |= s
 	c.notifyLocked()
-	c.signals = old
+	if c.signals != old {
+		c.signals = old
+		c.notifyLocked()
+	}
 }
 
 func (c *Core) notifyLocked() {
@@ -131,9 +142,11 @@ func (c *Core) notifyLocked() {
 	}
 }
 
-// AddObserver adds o, which at once gets the present state and may be done by
-// it. via is the handle whose closing cancels it; nil for none.
-func (c *Core) AddObserver(o Observer, via *Handle) {
+// addObserver adds o, which at once gets the present state and may be done by
+// it. via is the handle whose leaving its table cancels o; nil for none. With a
+// handle, the caller holds the table's lock (HandleTable.Observe), so that the
+// handle cannot leave between being looked up and being observed.
+func (c *Core) addObserver(o Observer, via *Handle) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !o.OnSignals(c.signals) {
@@ -141,16 +154,28 @@ func (c *Core) AddObserver(o Observer, via *Handle) {
 	}
 }
 
-// RemoveObserver removes o if it is still there and says whether it was.
-func (c *Core) RemoveObserver(o Observer) bool {
+// removeObserver removes o if it is still there and says whether it was. now is
+// the present state.
+func (c *Core) removeObserver(o Observer) (now zx.Signals, there bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := slices.IndexFunc(c.observers, func(b observation) bool { return b.o == o })
-	if i < 0 {
-		return false
+	if i >= 0 {
+		c.observers = slices.Delete(c.observers, i, i+1)
 	}
-	c.observers = slices.Delete(c.observers, i, i+1)
-	return true
+	return c.signals, i >= 0
+}
+
+// removeObservers ends, without telling them, the observers added through h of
+// which match is true, and gives their number.
+func (c *Core) removeObservers(h *Handle, match func(Observer) bool) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(c.observers)
+	c.observers = slices.DeleteFunc(c.observers, func(b observation) bool {
+		return b.via == h && match(b.o)
+	})
+	return n - len(c.observers)
 }
 
 // cancel ends the observers that were added through h.
