@@ -68,6 +68,11 @@ type Trap struct {
 // NewTrap makes a trap whose answer is passed to reply with id in Trap.ID.
 func NewTrap(id uint64, reply func(*Trap, uint64)) *Trap { return &Trap{id: id, reply: reply} }
 
+// Set makes the trap stand for a thread's next system call.
+func (t *Trap) Set(id, number, pc uint64, args [6]uint64) {
+	t.id, t.Number, t.PC, t.Args = id, number, pc, args
+}
+
 // ID is the number the machine knows the trap by.
 func (t *Trap) ID() uint64 { return t.id }
 

@@ -132,6 +132,9 @@ func (a *assembler) entry(e *Entry) {
 	a.imm32(e.Number)
 	a.emit(0x0f, 0x05) // syscall
 	a.current().trap, a.current().number = uint32(len(a.code)), e.Number
+	if e.SetsRegister {
+		a.setRegister()
+	}
 	if !e.NoReturn {
 		if e.Args > StackArgs {
 			a.emit(0x59) // pop rcx
@@ -149,6 +152,35 @@ func (a *assembler) entry(e *Entry) {
 	a.emit(0x49, 0xbb) // mov r11, ThreadExit
 	a.imm64(a.cfg.ThreadExit)
 	a.emit(0x41, 0xff, 0xe3) // jmp r11
+}
+
+// setRegister follows zx_object_set_property: once the kernel agrees, the base
+// of fs or gs is set in the calling thread, which only it can do.
+func (a *assembler) setRegister() {
+	const (
+		propGS, propFS = 2, 4 // ZX_PROP_REGISTER_GS, ZX_PROP_REGISTER_FS
+		archPrctl      = 158
+		archGS, archFS = 0x1001, 0x1002
+	)
+	a.emit(0x85, 0xc0) // test eax, eax
+	failed := a.jump(jne)
+	a.emit(0xbf) // mov edi, ARCH_SET_FS
+	a.imm32(archFS)
+	a.emit(0x83, 0xfe, propFS) // cmp esi, ZX_PROP_REGISTER_FS
+	fs := a.jump(je)
+	a.emit(0xbf) // mov edi, ARCH_SET_GS
+	a.imm32(archGS)
+	a.emit(0x83, 0xfe, propGS) // cmp esi, ZX_PROP_REGISTER_GS
+	other := a.jump(jne)
+	a.land(fs)
+	a.emit(0x48, 0x8b, 0x32) // mov rsi, [rdx]
+	a.emit(0xb8)             // mov eax, arch_prctl
+	a.imm32(archPrctl)
+	a.emit(0x49, 0xbb) // mov r11, LinuxCall
+	a.imm64(a.cfg.LinuxCall)
+	a.emit(0x41, 0xff, 0xe3) // jmp r11
+	a.land(failed)
+	a.land(other)
 }
 
 // now leaves the time of a Linux clock, in nanoseconds, in rax, and rdi's value

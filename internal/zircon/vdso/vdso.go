@@ -67,6 +67,10 @@ type Entry struct {
 	// ReturnsOnError, with NoReturn: an answer other than ZX_OK is returned to
 	// the caller after all, as zx_vmar_unmap_handle_close_thread_exit does.
 	ReturnsOnError bool
+	// SetsRegister marks zx_object_set_property: when the kernel has answered
+	// ZX_OK to ZX_PROP_REGISTER_FS or ZX_PROP_REGISTER_GS, the calling thread
+	// sets the register's base by Config.LinuxCall.
+	SetsRegister bool
 }
 
 // Features are the answers of zx_system_get_features, by kind, in the order of
@@ -87,6 +91,9 @@ type Config struct {
 	// ThreadExit is the address, in the process, of code that ends the calling
 	// thread. It is jumped to, with an arbitrary stack pointer.
 	ThreadExit uint64
+	// LinuxCall is the address, in the process, of code that makes the Linux
+	// system call whose number and arguments are in its registers, and returns.
+	LinuxCall uint64
 	// ClockGettime is the address, in the process, of a pointer to a C function
 	// int(int clock, struct timespec *out) that reads Linux clocks. The pointer
 	// is set before the first instruction of the process runs.

@@ -1,0 +1,97 @@
+package platform
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// notif is struct seccomp_notif.
+type notif struct {
+	id    uint64
+	pid   uint32
+	flags uint32
+	nr    int32
+	arch  uint32
+	ip    uint64
+	args  [6]uint64
+}
+
+// notifResp is struct seccomp_notif_resp.
+type notifResp struct {
+	id    uint64
+	val   int64
+	error int32
+	flags uint32
+}
+
+// notifAddfd is struct seccomp_notif_addfd.
+type notifAddfd struct {
+	id         uint64
+	flags      uint32
+	srcfd      uint32
+	newfd      uint32
+	newfdFlags uint32
+}
+
+const (
+	ioctlNotifRecv     = 0xc0502100
+	ioctlNotifSend     = 0xc0182101
+	ioctlNotifAddfd    = 0x40182103
+	ioctlNotifSetFlags = 0x40082104
+
+	notifSyncWakeUp = 1
+	addfdSetfd      = 1
+
+	filterNewListener      = 1 << 3
+	filterSpecAllow        = 1 << 2
+	filterWaitKillableRecv = 1 << 5
+)
+
+// listener is the descriptor of a shell's notifications.
+type listener int
+
+// recv waits for a notification. ENOENT is either one that went stale, or,
+// where gone says so, the end of all threads.
+func (l listener) recv(n *notif) unix.Errno {
+	*n = notif{}
+	_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(l), ioctlNotifRecv, uintptr(unsafe.Pointer(n)))
+	return e
+}
+
+// send answers a notification. ENOENT says that the thread is gone.
+func (l listener) send(id uint64, val int64) unix.Errno {
+	r := notifResp{id: id, val: val}
+	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(l), ioctlNotifSend, uintptr(unsafe.Pointer(&r)))
+	return e
+}
+
+// addfd puts our descriptor fd into the shell as number to, while the thread of
+// notification id waits.
+func (l listener) addfd(id uint64, fd, to int) unix.Errno {
+	a := notifAddfd{id: id, flags: addfdSetfd, srcfd: uint32(fd), newfd: uint32(to)}
+	for {
+		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(l), ioctlNotifAddfd, uintptr(unsafe.Pointer(&a)))
+		if e != unix.EINTR {
+			return e
+		}
+	}
+}
+
+// wait blocks until a notification can be received or all threads are gone.
+func (l listener) wait() (gone bool) {
+	p := []unix.PollFd{{Fd: int32(l), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(p, -1)
+		if err != unix.EINTR {
+			return p[0].Revents&unix.POLLIN == 0
+		}
+	}
+}
+
+// gone says whether all threads have ended.
+func (l listener) gone() bool {
+	p := []unix.PollFd{{Fd: int32(l), Events: unix.POLLIN}}
+	unix.Poll(p, 0)
+	return p[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0
+}

@@ -1,0 +1,143 @@
+package platform
+
+import (
+	"fmt"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"go.fuchsia.dev/fidl-go/zx"
+	"go.fuchsia.dev/launcherd/internal/zircon/object"
+)
+
+// Platform is object.Machine on Linux.
+type Platform struct {
+	clock
+	log  *zap.Logger
+	stub stubCode
+
+	zygote func() (*zygote, error) // started when first needed
+	ready  chan *shell             // the pool
+	want   chan struct{}           // asks the filler for one more
+	closed chan struct{}
+	once   sync.Once
+	filler sync.WaitGroup
+}
+
+// New readies the platform. It starts the zygote, and fills the pool, in the
+// background.
+func New(c Config) (*Platform, error) {
+	stub, err := loadStub()
+	if err != nil {
+		return nil, err
+	}
+	log := c.Log
+	if log == nil {
+		log = zap.NewNop()
+	}
+	p := &Platform{
+		clock:  newClock(),
+		log:    log,
+		stub:   stub,
+		ready:  make(chan *shell, c.Pool),
+		want:   make(chan struct{}, max(c.Pool, 1)),
+		closed: make(chan struct{}),
+	}
+	p.zygote = sync.OnceValues(func() (*zygote, error) { return startZygote(stub) })
+	for range c.Pool {
+		p.want <- struct{}{}
+	}
+	if c.Pool > 0 {
+		p.filler.Add(1)
+		go p.fill()
+	}
+	return p, nil
+}
+
+// fill keeps the pool full.
+func (p *Platform) fill() {
+	defer p.filler.Done()
+	for {
+		select {
+		case <-p.closed:
+			return
+		case <-p.want:
+		}
+		z, err := p.zygote()
+		if err != nil {
+			return // NewSpace meets the same error and tells it
+		}
+		s, err := z.newShell()
+		if err != nil {
+			p.log.Debug("no shell for the pool", zap.Error(err))
+			continue
+		}
+		select {
+		case p.ready <- s:
+		case <-p.closed:
+			s.kill()
+			s.reap()
+			return
+		}
+	}
+}
+
+// take gives a shell from the pool, or a new one.
+func (p *Platform) take() (*shell, error) {
+	select {
+	case s := <-p.ready:
+		select {
+		case p.want <- struct{}{}:
+		default:
+		}
+		return s, nil
+	default:
+	}
+	z, err := p.zygote()
+	if err != nil {
+		return nil, err
+	}
+	return z.newShell()
+}
+
+// NewSpace implements object.Machine.
+func (p *Platform) NewSpace(ev object.SpaceEvents) (object.Space, error) {
+	s, err := p.take()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", zx.ErrNoResources, err)
+	}
+	return &space{shell: s, ev: ev, log: p.log, threads: make(map[uint32]*thread)}, nil
+}
+
+// Entries are addresses of the stub in every process, for the vDSO.
+type Entries struct {
+	ThreadExit uint64 // ends the calling thread
+	Linux      uint64 // makes the Linux call whose number and arguments are set, and returns
+}
+
+// Entries gives the stub's addresses.
+func (p *Platform) Entries() Entries {
+	return Entries{ThreadExit: p.stub.threadExit, Linux: p.stub.linux}
+}
+
+// Close ends the zygote and the shells of the pool. Spaces live on until they
+// are killed.
+func (p *Platform) Close() {
+	p.once.Do(func() {
+		close(p.closed)
+		p.filler.Wait()
+		for {
+			select {
+			case s := <-p.ready:
+				s.kill()
+				s.reap()
+				continue
+			default:
+			}
+			break
+		}
+		if z, err := p.zygote(); err == nil {
+			z.close()
+		}
+	})
+}

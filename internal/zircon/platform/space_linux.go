@@ -1,0 +1,351 @@
+package platform
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"go.fuchsia.dev/fidl-go/zx"
+	"go.fuchsia.dev/launcherd/internal/zircon/object"
+	"go.fuchsia.dev/launcherd/internal/zircon/vm"
+)
+
+// space is a shell in use by a process: object.Space.
+type space struct {
+	shell *shell
+	ev    object.SpaceEvents
+	log   *zap.Logger
+
+	mu      sync.Mutex
+	slots   []*thread          // guarded by mu: by thread slot, nil for free
+	threads map[uint32]*thread // guarded by mu: by tid
+	reading bool               // guarded by mu: the reader runs
+	killed  bool               // guarded by mu: Kill was called
+
+}
+
+// thread is a native thread.
+type thread struct {
+	space  *space
+	slot   int
+	tid    uint32
+	cookie any
+	trap   *object.Trap // a thread has one system call at a time
+}
+
+func (s *space) slotAddr(slot int) uint64 { return threadSlots + uint64(slot)*slotSize }
+
+// ID implements object.Space: the Linux process id.
+func (s *space) ID() int { return s.shell.pid }
+
+// Apply implements vm.Space.
+func (s *space) Apply(ops []vm.Op) error {
+	for len(ops) > 0 {
+		var b batch
+		n := 0
+		// Each op is one command; a map may add one to close its descriptor.
+		for n < len(ops) && len(b.cmds)+len(b.fds)+2 <= maxCommands {
+			b.add(&ops[n])
+			n++
+		}
+		if err := s.shell.runBatch(&b, s.later); err != nil {
+			return s.status("memory", err)
+		}
+		ops = ops[n:]
+	}
+	return nil
+}
+
+func (b *batch) add(op *vm.Op) {
+	prot := uint64(0)
+	if op.Prot&vm.ProtRead != 0 {
+		prot |= unix.PROT_READ
+	}
+	if op.Prot&vm.ProtWrite != 0 {
+		prot |= unix.PROT_WRITE
+	}
+	if op.Prot&vm.ProtExec != 0 {
+		prot |= unix.PROT_EXEC
+	}
+	switch op.Kind {
+	case vm.OpMap:
+		p := op.Pages.(*filePages)
+		flags := uint64(unix.MAP_FIXED | unix.MAP_SHARED)
+		if p.immutable {
+			flags = unix.MAP_FIXED | unix.MAP_PRIVATE
+		}
+		b.cmds = append(b.cmds, command{nr: unix.SYS_MMAP,
+			args: [6]uint64{op.Addr, op.Len, prot, flags, b.fd(int(p.f.Fd())), op.Off}})
+	case vm.OpUnmap:
+		b.cmds = append(b.cmds, command{nr: unix.SYS_MUNMAP, args: [6]uint64{op.Addr, op.Len}})
+	case vm.OpProtect:
+		b.cmds = append(b.cmds, command{nr: unix.SYS_MPROTECT, args: [6]uint64{op.Addr, op.Len, prot}})
+	}
+}
+
+// status maps a failure to the zx.Status of the interfaces.
+func (s *space) status(what string, err error) error {
+	if e, ok := err.(unix.Errno); ok {
+		return fmt.Errorf("%s: %w: %w", what, zx.ErrNoMemory, e)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// StartThread implements object.Space.
+func (s *space) StartThread(cookie any, r object.StartRegs) error {
+	t := &thread{space: s, cookie: cookie}
+	t.trap = object.NewTrap(0, t.reply)
+	s.mu.Lock()
+	t.slot = len(s.slots)
+	for i, o := range s.slots {
+		if o == nil {
+			t.slot = i
+			break
+		}
+	}
+	if t.slot == maxThreads {
+		s.mu.Unlock()
+		return fmt.Errorf("too many threads: %w", zx.ErrNoResources)
+	}
+	if t.slot == len(s.slots) {
+		s.slots = append(s.slots, t)
+	} else {
+		s.slots[t.slot] = t
+	}
+	first := !s.reading
+	s.reading = true
+	s.mu.Unlock()
+
+	frame, at := startFrame(s.slotAddr(t.slot), r)
+	err := s.shell.write(frame, at)
+	if err == nil {
+		cmds := []command{{nr: unix.SYS_CLONE, args: [6]uint64{threadFlags}, frame: at}}
+		other := s.later
+		if first {
+			// Nobody reads yet: the reader starts with what comes meanwhile.
+			other = func(n notif) { go s.handle(&n) }
+		}
+		_, err = s.shell.run(cmds, other)
+	}
+	if first {
+		go s.read()
+	}
+	if err != nil {
+		s.freeSlot(t)
+		return s.status("thread", err)
+	}
+	return nil
+}
+
+func (s *space) freeSlot(t *thread) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.slots[t.slot] == t {
+		s.slots[t.slot] = nil
+	}
+	if s.threads[t.tid] == t {
+		delete(s.threads, t.tid)
+	}
+}
+
+// Kill implements object.Space.
+func (s *space) Kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.killed {
+		return
+	}
+	s.killed = true
+	// Until it is reaped, which happens after the reader has seen the end, the
+	// pid is the shell's.
+	s.shell.kill()
+	if !s.reading {
+		s.reading = true
+		go s.read()
+	}
+}
+
+// read receives the space's notifications until no thread is left.
+func (s *space) read() {
+	var n notif
+	for {
+		if s.shell.next(&n) != nil {
+			break
+		}
+		s.handle(&n)
+	}
+	s.mu.Lock()
+	killed := s.killed
+	s.killed = true // its pid is about to be reused
+	s.mu.Unlock()
+	if !killed {
+		s.shell.kill() // a listener that failed must not leave it behind
+	}
+	ws := s.shell.reap()
+	why := ""
+	if !killed {
+		switch {
+		case ws.Signaled():
+			why = "the host ended it: " + unix.SignalName(ws.Signal())
+		default:
+			why = fmt.Sprintf("its host process ended with status %d", ws.ExitStatus())
+		}
+	}
+	s.ev.Gone(killed, why)
+}
+
+// later handles a notification that came to someone who waits for the control
+// thread, while the reader itself may be what waits.
+func (s *space) later(n notif) { go s.handle(&n) }
+
+// handle passes a notification on. It does not block.
+func (s *space) handle(n *notif) {
+	if s.shell.isStub(n) {
+		switch n.nr {
+		case nrReady:
+			s.ready(n)
+			return
+		case nrExiting:
+			if t := s.thread(n.pid); t != nil {
+				s.freeSlot(t)
+				s.ev.ThreadGone(t.cookie)
+			}
+			s.shell.listener.send(n.id, 0)
+			return
+		case nrFault:
+			if t := s.thread(n.pid); t != nil {
+				s.fault(t, n)
+				return
+			}
+		}
+	}
+	t := s.thread(n.pid)
+	if t == nil {
+		// No thread that we started: the program made it by way of the stub.
+		s.log.Warn("a thread that was not started here made a call", zap.Uint32("tid", n.pid))
+		s.shell.kill()
+		return
+	}
+	t.trap.Set(n.id, uint64(uint32(n.nr)), n.ip, n.args)
+	if n.arch != auditArch {
+		// 32-bit entry: no number of it is ours.
+		t.trap.Number = ^uint64(0)
+	}
+	s.ev.Syscall(t.cookie, t.trap)
+}
+
+func (s *space) thread(tid uint32) *thread {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.threads[tid]
+}
+
+// ready learns a new thread's tid from its first notification.
+func (s *space) ready(n *notif) {
+	s.mu.Lock()
+	var t *thread
+	for _, c := range s.slots {
+		if c != nil && c.tid == 0 && frameAddr(s.slotAddr(c.slot)) == n.args[0] {
+			t = c
+			t.tid = n.pid
+			s.threads[n.pid] = t
+		}
+	}
+	s.mu.Unlock()
+	if t == nil {
+		s.shell.listener.send(n.id, -1)
+		return
+	}
+	s.shell.listener.send(n.id, 0)
+}
+
+// reply answers a thread's system call. The thread may be gone.
+func (t *thread) reply(tr *object.Trap, v uint64) {
+	t.space.shell.listener.send(tr.ID(), int64(v))
+}
+
+// ReadMemory implements vm.Space.
+func (s *space) ReadMemory(p []byte, addr uint64) error {
+	if !inUser(addr, len(p)) {
+		return zx.ErrInvalidArgs
+	}
+	return s.shell.read(p, addr)
+}
+
+// WriteMemory implements vm.Space.
+func (s *space) WriteMemory(p []byte, addr uint64) error {
+	if !inUser(addr, len(p)) {
+		return zx.ErrInvalidArgs
+	}
+	return s.shell.write(p, addr)
+}
+
+func inUser(addr uint64, n int) bool {
+	return addr >= vm.UserBase && addr <= vm.UserTop && uint64(n) <= vm.UserTop-addr
+}
+
+func (s *shell) read(p []byte, addr uint64) error {
+	return s.transfer(unix.SYS_PROCESS_VM_READV, p, addr)
+}
+
+func (s *shell) write(p []byte, addr uint64) error {
+	return s.transfer(unix.SYS_PROCESS_VM_WRITEV, p, addr)
+}
+
+// transfer copies all of p or fails.
+func (s *shell) transfer(nr uintptr, p []byte, addr uint64) error {
+	if len(p) == 0 {
+		return nil
+	}
+	s.memory.RLock()
+	defer s.memory.RUnlock()
+	if s.reaped {
+		return errGone
+	}
+	local := unix.Iovec{Base: &p[0], Len: uint64(len(p))}
+	remote := [2]uint64{addr, uint64(len(p))}
+	var n uintptr
+	var e unix.Errno
+	if len(p) <= vm.PageSize {
+		n, _, e = unix.RawSyscall6(nr, uintptr(s.pid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
+	} else {
+		n, _, e = unix.Syscall6(nr, uintptr(s.pid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
+	}
+	switch {
+	case e == unix.ESRCH:
+		return errGone
+	case e == unix.EPERM:
+		return fmt.Errorf("process_vm_readv is forbidden here: %w", zx.ErrAccessDenied)
+	case e != 0 || int(n) != len(p):
+		return zx.ErrInvalidArgs
+	}
+	return nil
+}
+
+// fault tells the kernel of an exception. The thread waits on its slot's stack.
+func (s *space) fault(t *thread, n *notif) {
+	siginfo := make([]byte, siginfoSize)
+	uc := make([]byte, ucontextSize)
+	id, infoAddr, ucAddr := n.id, n.args[1], n.args[2]
+	if s.shell.read(siginfo, infoAddr) != nil || s.shell.read(uc, ucAddr) != nil {
+		s.log.Warn("a fault's frame cannot be read", zap.Uint32("tid", t.tid))
+		s.shell.kill()
+		return
+	}
+	f := object.NewFault(func(f *object.Fault) {
+		putRegs(uc, &f.Regs)
+		if s.shell.write(uc, ucAddr) != nil {
+			s.shell.kill()
+			return
+		}
+		s.shell.listener.send(id, 0)
+	})
+	decodeFault(f, siginfo, uc)
+	s.ev.Fault(t.cookie, f)
+}
+
+var le = binary.LittleEndian
