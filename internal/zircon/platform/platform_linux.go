@@ -1,3 +1,5 @@
+//go:build amd64
+
 package platform
 
 import (
@@ -5,6 +7,7 @@ import (
 	"sync"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"go.fuchsia.dev/fidl-go/zx"
 	"go.fuchsia.dev/launcherd/internal/zircon/object"
@@ -140,4 +143,13 @@ func (p *Platform) Close() {
 			z.close()
 		}
 	})
+}
+
+// PhysicalMemory is the host's memory in bytes.
+func PhysicalMemory() uint64 {
+	var i unix.Sysinfo_t
+	if unix.Sysinfo(&i) != nil {
+		return 0
+	}
+	return i.Totalram * uint64(i.Unit)
 }
