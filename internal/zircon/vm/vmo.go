@@ -65,6 +65,10 @@ type store struct {
 	resizable bool
 	copied    bool // the memory was copied from a parent
 
+	// stream is held through a write of a stream, so that the stream size and
+	// what is before it change together. It comes before mu.
+	stream sync.Mutex
+
 	mu      sync.RWMutex
 	refs    int    // guarded by mu
 	pages   Pages  // guarded by mu; nil until needed
@@ -374,6 +378,12 @@ func (v *VMO) setContent(f func(old uint64) uint64) {
 	v.st.mu.Lock()
 	v.st.content = f(v.st.content)
 	v.st.mu.Unlock()
+}
+
+// LockStream keeps other streams from writing until unlock is called.
+func (v *VMO) LockStream() (unlock func()) {
+	v.st.stream.Lock()
+	return v.st.stream.Unlock
 }
 
 // Extend makes room for a stream that will end at end: it grows the VMO when
