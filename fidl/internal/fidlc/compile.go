@@ -865,6 +865,7 @@ func (s scope) method(d *Decl, m *member, a avail) *Method {
 			if t.Decl.state == 0 {
 				s.c.compile(t.Decl)
 			}
+			t.Decl.IsError = true
 			t = t.Decl.Type
 		}
 		if t.Kind != TypePrim || t.Prim != "int32" && t.Prim != "uint32" {

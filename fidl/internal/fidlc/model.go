@@ -67,6 +67,9 @@ type Decl struct {
 	Type *Type
 	// Value is a const's.
 	Value constant.Value
+	// IsError says of an enum that a method of a compiled library has it as its
+	// application error.
+	IsError bool
 	// GoType is the Go name, in the library's package, that stands for an
 	// alias: @go_type("Status").
 	GoType string

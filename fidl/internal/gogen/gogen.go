@@ -233,6 +233,9 @@ func (g *gen) values(d *fidlc.Decl) {
 		}
 	}
 	g.stringer(d, n)
+	if d.IsError {
+		g.p("// Error makes the value an error.\nfunc (x %s) Error() string { return %q + x.String() }\n", n, full(d)+" ")
+	}
 }
 
 func (g *gen) stringer(d *fidlc.Decl, n string) {

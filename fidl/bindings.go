@@ -1,0 +1,3 @@
+package fidl
+
+//go:generate sh -c "go run ./cmd/fidlgen -out . lib/*/*.fidl"
