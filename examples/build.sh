@@ -15,11 +15,11 @@ cd "$root"
 # No libc, no thread-local storage (so no SafeStack, Fuchsia's default), and no
 # tables that only a debugger or an unwinder would read.
 cc() {
-  clang --target=x86_64-unknown-fuchsia -std=c11 -O2 -Wall -Wextra -Werror \
+  clang --target=x86_64-unknown-fuchsia -std=c11 -Os -Wall -Wextra -Werror \
     -ffreestanding -fPIE -fvisibility=hidden -ffunction-sections -fdata-sections \
     -fno-sanitize=safe-stack -fno-stack-protector \
     -fno-unwind-tables -fno-asynchronous-unwind-tables \
-    -Iexamples/include -c "$@"
+    -I"$root/examples/include" -c "$@"
 }
 
 ld() {
@@ -32,20 +32,29 @@ for lib in elf memory self start static text thread; do
 done
 cc examples/lib/syscalls.S -o "$tmp/syscalls.o"
 
-# static_program SOURCE OUTPUT: a position-independent ELF that needs nobody.
+# static_program OUTPUT SOURCE...: a position-independent ELF that needs nobody.
 static_program() {
-  cc "$1" -o "$tmp/main.o"
-  ld -pie --no-dynamic-linker --gc-sections -z start-stop-gc "$tmp/main.o" \
-    "$tmp/static.o" "$tmp/start.o" "$tmp/text.o" "$tmp/thread.o" "$tmp/elf.o" "$tmp/self.o" \
-    "$tmp/memory.o" "$tmp/syscalls.o" -o "$2"
+  output=$1
+  objects=
+  shift
+  for source; do
+    object=$tmp/$(basename "$output")-$(basename "$source").o
+    cc "$source" -o "$object"
+    objects="$objects $object"
+  done
+  ld -pie --no-dynamic-linker --gc-sections -z start-stop-gc $objects \
+    "$tmp/static.o" "$tmp/start.o" "$tmp/text.o" "$tmp/thread.o" "$tmp/elf.o" \
+    "$tmp/self.o" "$tmp/memory.o" "$tmp/syscalls.o" -o "$output"
 }
 
 for program in hello echo channel_echo; do
-  static_program "examples/src/$program.c" "$out/examples/$program"
+  static_program "$out/examples/$program" "examples/src/$program.c"
 done
 for program in fault null raw sleep spin threads; do
-  static_program "testdata/src/$program.c" "$out/testdata/$program"
+  static_program "$out/testdata/$program" "testdata/src/$program.c"
 done
+(cd testdata/src/kernel && static_program "$out/testdata/kernel" kernel.c handle.c \
+  signal.c channel.c socket.c port.c timer.c futex.c thread.c vmo.c vmar.c task.c misc.c)
 
 # The dynamic linker is itself a static program, without the usual start.
 cc testdata/src/linker.c -o "$tmp/main.o"

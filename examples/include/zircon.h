@@ -269,7 +269,12 @@ zx_status_t zx_socket_write(zx_handle_t handle, uint32_t options, const void *bu
                             size_t size, size_t *actual);
 zx_status_t zx_socket_read(zx_handle_t handle, uint32_t options, void *buffer, size_t size,
                            size_t *actual);
+#define ZX_SOCKET_DISPOSITION_WRITE_DISABLED (1u << 0)
+#define ZX_SOCKET_DISPOSITION_WRITE_ENABLED (1u << 1)
+
 zx_status_t zx_socket_shutdown(zx_handle_t handle, uint32_t options);
+zx_status_t zx_socket_set_disposition(zx_handle_t handle, uint32_t disposition,
+                                      uint32_t disposition_peer);
 
 // Events, timers, ports
 #define ZX_TIMER_SLACK_CENTER 0u

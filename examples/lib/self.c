@@ -1,4 +1,5 @@
 #include "elf.h"
+#include "zircon.h"
 
 // From the linker: our own ELF header, our dynamic section, and the slots of
 // syscalls.S.
@@ -7,8 +8,8 @@ extern const Elf64_Dyn _DYNAMIC[] __attribute__((visibility("hidden")));
 extern uintptr_t __start_vdso_slots[] __attribute__((visibility("hidden")));
 extern uintptr_t __stop_vdso_slots[] __attribute__((visibility("hidden")));
 
-// Stands in for what the vDSO does not have: the program ends by an exception.
-static void missing(void) { __builtin_trap(); }
+// Stands in for what the vDSO does not have.
+static zx_status_t missing(void) { return ZX_ERR_BAD_SYSCALL; }
 
 void make_self_ready(const void *vdso) {
   elf_image image;
