@@ -209,7 +209,7 @@ CHECK(channel_etc) {
   IS(socket_rights, info[1].rights);
   IS(ZX_RIGHT_READ, info[2].rights);
   IS(0, info[0].unused);
-  OK(zx_object_wait_one(info[0].handle, 0, 0, NULL) == ZX_ERR_TIMED_OUT ? ZX_OK : ZX_ERR_INTERNAL);
+  IS(ZX_ERR_TIMED_OUT, zx_object_wait_one(info[0].handle, ZX_EVENT_SIGNALED, 0, NULL));
   for (int i = 0; i < 3; i++) OK(zx_handle_close(info[i].handle));
 
   // Each handle has its own result; the first failure is the call's.

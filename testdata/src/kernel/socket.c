@@ -120,7 +120,7 @@ CHECK(socket_pipe) {
   thread t;
   OK(thread_start(&t, send_all, &s));
   do {
-    OK(read_some(b, got + received, sizeof got - received + 0, &n));
+    OK(read_some(b, got + received, sizeof got - received, &n));
     received += n;
   } while (n > 0 && received < sizeof got);
   OK(thread_join(&t));
