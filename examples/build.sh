@@ -16,7 +16,7 @@ cd "$root"
 # tables that only a debugger or an unwinder would read.
 cc() {
   clang --target=x86_64-unknown-fuchsia -std=c11 -Os -Wall -Wextra -Werror \
-    -ffreestanding -fPIE -fvisibility=hidden -ffunction-sections -fdata-sections \
+    -ffreestanding -nostdlibinc -fPIE -fvisibility=hidden -ffunction-sections -fdata-sections \
     -fno-sanitize=safe-stack -fno-stack-protector \
     -fno-unwind-tables -fno-asynchronous-unwind-tables \
     -I"$root/examples/include" -c "$@"
