@@ -137,6 +137,7 @@ func (k *kernel) buildVDSO() error {
 	k.SyscallAt = image.SyscallAt
 	k.VDSO = object.NewVMO(k.Kernel, vm.NewVMOFromPages(k.Machine, pages))
 	k.VDSO.SetName("vdso/next")
+	k.VDSOCode.Off, k.VDSOCode.Size = image.TextOffset, image.TextSize
 	k.vdso = k.self.Handles().Add(object.NewHandle(k.VDSO, vdsoRights))
 	return nil
 }
@@ -223,3 +224,13 @@ func (noMachine) Boot() int64      { return int64(time.Since(startTime)) }
 func (noMachine) UTC() int64       { return time.Now().UnixNano() }
 
 var startTime = time.Now()
+
+// Close ends what the kernel keeps ready on the host. It is for a program that
+// is about to end; no process may be started afterwards.
+func Close() {
+	mu.Lock()
+	defer mu.Unlock()
+	if started && running.platform != nil {
+		running.platform.Close()
+	}
+}

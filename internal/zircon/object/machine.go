@@ -28,9 +28,6 @@ type Space interface {
 	// StartThread starts a native thread. cookie comes back with its traps.
 	// Errors are a zx.Status.
 	StartThread(cookie any, r StartRegs) error
-	// SetFSBase sets the thread register (fs base on x86-64) of the thread with
-	// cookie, which is in a system call. Errors are a zx.Status.
-	SetFSBase(cookie any, v uint64) error
 	// Kill ends every thread, at once, and then the address space.
 	// SpaceEvents.Gone follows. It may be called more than once.
 	Kill()

@@ -43,6 +43,7 @@ type Process struct {
 	state       processState // guarded by mu
 	starting    bool         // guarded by mu; the first thread is on its way
 	started     bool         // guarded by mu; has left the new state at some time
+	startTime   int64        // guarded by mu; monotonic
 	threads     []*Thread    // guarded by mu; those that run
 	retcode     int64        // guarded by mu
 	reason      string       // guarded by mu; why it was killed
@@ -158,8 +159,8 @@ func (p *Process) EnforcePolicy(c Condition) zx.Status {
 // TimerSlack is the policy for the process's timers.
 func (p *Process) TimerSlack() TimerSlack { return p.policy.slack }
 
-// userAddress says whether an address is one that programs may have.
-func userAddress(a uint64) bool { return a < vm.UserTop }
+// UserAddress says whether an address is one that programs may have.
+func UserAddress(a uint64) bool { return a < vm.UserTop }
 
 // statusOf takes the zx.Status out of an error of the machine.
 func statusOf(err error) zx.Status {
@@ -209,7 +210,7 @@ func (p *Process) startThread(t *Thread, r StartRegs, first bool) zx.Status {
 	switch {
 	case p.host || p.state != want:
 		st = zx.ErrBadState
-	case !userAddress(r.PC):
+	case !UserAddress(r.PC):
 		st = zx.ErrInvalidArgs
 	case !t.start():
 		st = zx.ErrBadState
@@ -219,7 +220,10 @@ func (p *Process) startThread(t *Thread, r StartRegs, first bool) zx.Status {
 		return st
 	}
 	p.threads = append(p.threads, t)
-	p.state, p.started, p.starting = processRunning, true, first
+	if first {
+		p.state, p.started, p.starting = processRunning, true, true
+		p.startTime = p.k.Monotonic()
+	}
 	p.mu.Unlock()
 
 	if first {
@@ -442,12 +446,10 @@ func (p *Process) fault(t *Thread, f *Fault) {
 	t.mu.Lock()
 	t.fault = nil
 	t.mu.Unlock()
-	select {
-	case <-t.done:
-		return // nothing to go on with
-	default:
-	}
-	if handled {
+	switch {
+	case t.isEnding():
+		return
+	case handled:
 		f.Resume()
 		return
 	}
@@ -530,6 +532,7 @@ func (p *Process) Gone(killed bool, why string) {
 // ProcessInfo is what zx_info_process_t tells.
 type ProcessInfo struct {
 	Retcode          int64
+	StartTime        int64 // monotonic
 	Started, Exited  bool
 	DebuggerAttached bool
 }
@@ -540,7 +543,7 @@ func (p *Process) Info() ProcessInfo {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	exited := p.state == processDying || p.state == processDead
-	i := ProcessInfo{Started: p.started, Exited: exited, DebuggerAttached: attached}
+	i := ProcessInfo{StartTime: p.startTime, Started: p.started, Exited: exited, DebuggerAttached: attached}
 	if exited {
 		i.Retcode = p.retcode
 	}

@@ -186,18 +186,18 @@ func (t *Thread) haltedLocked() zx.Status {
 	return zx.OK
 }
 
-// SetFSBase sets the thread register of a running thread, which calls for
-// itself: BAD_STATE when the process does not run, INVALID_ARGS for an address
-// that no program may have.
-func (t *Thread) SetFSBase(v uint64) zx.Status {
-	s := t.proc.Space()
-	if s == nil {
+// SetThreadRegister agrees to a new base of fs or gs in a running thread, which
+// calls for itself: BAD_STATE when the process does not run, INVALID_ARGS for an
+// address that no program may have. The vDSO's code for the call then sets the
+// register in place (vdso.Entry.SetsRegister).
+func (t *Thread) SetThreadRegister(v uint64) zx.Status {
+	if t.proc.Space() == nil {
 		return zx.ErrBadState
 	}
-	if !userAddress(v) {
+	if !UserAddress(v) {
 		return zx.ErrInvalidArgs
 	}
-	return statusOf(s.SetFSBase(t, v))
+	return zx.OK
 }
 
 // Exiting is called by a thread that is about to end itself, before it does:
@@ -217,25 +217,36 @@ func (t *Thread) DebuggerAttached() bool { return t.proc.debugger.attached() }
 // nobody handles it. code is the Condition, data what goes with it.
 func (t *Thread) RaisePolicy(code Condition, data uint32) bool {
 	if t.raise(ExceptionReport{Type: ExceptionPolicyError, SynthCode: uint32(code), SynthData: data}) {
-		select {
-		case <-t.done:
-			return false
-		default:
-			return true
-		}
+		return !t.isEnding()
 	}
 	t.proc.terminate(RetcodeExceptionKill, "a system call that the policy of its job forbids (condition %d)", code)
 	return false
 }
 
-// BadSyscall is for a system call number, or one made from pc, that is none.
-// It raises a policy exception and gives the result of the call when that is
-// handled; when not, the process is killed. It may take long.
+// BadSyscall is for a system call that is none: the number is unknown, or the
+// vDSO did not make it at pc. It raises a policy exception and gives the result
+// of the call when that is handled. When not, or when the thread ends meanwhile,
+// it is INTERNAL_INTR_KILLED, and there is nobody to answer. It may take long.
 func (t *Thread) BadSyscall(number, pc uint64) zx.Status {
-	if t.raise(ExceptionReport{Type: ExceptionPolicyError, SynthCode: policyCodeBadSyscall, SynthData: uint32(number)}) {
+	r := ExceptionReport{Type: ExceptionPolicyError, SynthCode: policyCodeBadSyscall, SynthData: uint32(number)}
+	handled := t.raise(r)
+	switch {
+	case t.isEnding():
+	case handled:
 		return zx.ErrBadSyscall
+	default:
+		t.proc.terminate(RetcodeExceptionKill, "system call %d (%#x) at %s, which is not where the vDSO makes it",
+			number, number, t.proc.where(pc))
 	}
-	t.proc.terminate(RetcodeExceptionKill, "system call %#x made at %s, which is not the vDSO's code for it",
-		number, t.proc.where(pc))
 	return zx.ErrInternalIntrKilled
+}
+
+// isEnding says whether done is closed.
+func (t *Thread) isEnding() bool {
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
+	}
 }

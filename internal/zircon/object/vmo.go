@@ -1,6 +1,8 @@
 package object
 
 import (
+	"sync/atomic"
+
 	"go.fuchsia.dev/fidl-go/zx"
 	"go.fuchsia.dev/launcherd/internal/zircon/vm"
 )
@@ -21,6 +23,7 @@ type VMO struct {
 	Mem *vm.VMO
 
 	immutable bool
+	released  atomic.Bool
 }
 
 // NewVMO makes the object for mem, whose hold it takes over: the last handle's
@@ -39,7 +42,11 @@ func NewVMO(k *Kernel, mem *vm.VMO) *VMO {
 	return v
 }
 
-func (v *VMO) onZeroHandles() { v.Mem.Release() }
+func (v *VMO) onZeroHandles() {
+	if !v.released.Swap(true) {
+		v.Mem.Release()
+	}
+}
 
 // ParentKoid is the koid of the VMO this one was made from; 0 for none.
 func (v *VMO) ParentKoid() zx.Koid {
@@ -58,12 +65,13 @@ func (v *VMO) MarkImmutable() { v.immutable = true }
 
 // Flags of zx_info_vmo_t, from <zircon/syscalls/object.h>.
 const (
-	VMOTypePaged  = 1 << 0
-	VMOResizable  = 1 << 1
-	VMOIsCOWClone = 1 << 2
-	VMOViaHandle  = 1 << 3
-	VMOViaMapping = 1 << 4
-	VMOImmutable  = 1 << 9
+	VMOTypePaged   = 1 << 0
+	VMOResizable   = 1 << 1
+	VMOIsCOWClone  = 1 << 2
+	VMOViaHandle   = 1 << 3
+	VMOViaMapping  = 1 << 4
+	VMODiscardable = 1 << 7
+	VMOImmutable   = 1 << 9
 )
 
 // VMOInfo is what zx_info_vmo_t tells of a VMO.
@@ -89,6 +97,9 @@ func (v *VMO) Info(via uint32, rights zx.Rights) VMOInfo {
 	}
 	if v.Mem.Resizable() {
 		i.Flags |= VMOResizable
+	}
+	if v.Mem.Discardable {
+		i.Flags |= VMODiscardable
 	}
 	if v.Mem.Kind() == vm.Snapshot {
 		i.Flags |= VMOIsCOWClone

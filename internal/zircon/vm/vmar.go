@@ -243,7 +243,7 @@ func (r *VMAR) Map(o Option, off uint64, v *VMO, vmoOff, n uint64, max Prot) (ui
 	if o&optionMask&^mapOptions != 0 || o&MapRange != 0 && o&SpecificOverwrite != 0 {
 		return 0, zx.ErrInvalidArgs
 	}
-	if o&RequireNonResizable != 0 && v.Resizable() {
+	if o&RequireNonResizable != 0 && v.Resizable() || o&AllowFaults == 0 && v.Discardable {
 		return 0, zx.ErrNotSupported
 	}
 	if !aligned(vmoOff) {
@@ -286,10 +286,14 @@ func (r *VMAR) Map(o Option, off uint64, v *VMO, vmoOff, n uint64, max Prot) (ui
 		return 0, zx.ErrAccessDenied
 	}
 
+	if !v.addMapping() {
+		return 0, zx.ErrBadHandle
+	}
 	m := &region{base: addr, size: size, vmo: v, off: vmoOff, prot: prot, max: max}
 	if a.space != nil {
 		ops, st := m.mapOps(nil)
 		if st != zx.OK {
+			gone = append(gone, v)
 			return 0, st
 		}
 		if overwrites && (len(ops) == 0 || ops[0].Len < size) {
@@ -301,13 +305,13 @@ func (r *VMAR) Map(o Option, off uint64, v *VMO, vmoOff, n uint64, max Prot) (ui
 				a.apply(Op{Kind: OpUnmap, Addr: addr, Len: size})
 				r.remove(addr, end, &gone)
 			}
+			gone = append(gone, v)
 			return 0, st
 		}
 	}
 	if overwrites {
 		r.remove(addr, end, &gone)
 	}
-	v.addMapping()
 	r.insert(m)
 	r.merge(addr, end, &gone)
 	if code {

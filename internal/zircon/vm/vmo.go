@@ -32,6 +32,9 @@ type VMO struct {
 	// Owner is the object that stands for the VMO in the handle world; set
 	// once, before the VMO is shared.
 	Owner any
+	// Discardable memory may be taken back while it is not locked, which this
+	// kernel leaves to the host and never does. Set before the VMO is shared.
+	Discardable bool
 
 	st     *store
 	parent *VMO
@@ -43,6 +46,7 @@ type VMO struct {
 	holds      int             // guarded by mu
 	children   int             // guarded by mu
 	mappings   int             // guarded by mu
+	locks      int             // guarded by mu; of discardable memory
 	onChildren func(some bool) // guarded by mu; told when the first child comes and the last goes
 	size       uint64          // immutable; of a window
 	content    uint64          // guarded by mu; stream size of a window
@@ -79,16 +83,14 @@ type store struct {
 // NewVMO makes a VMO of size bytes, a multiple of PageSize up to MaxVMOSize,
 // with content as its stream size. The caller holds it.
 func NewVMO(h Host, size, content uint64, resizable bool) *VMO {
-	return newVMO(&store{host: h, size: size, content: content, resizable: resizable, refs: 1})
+	return &VMO{holds: 1, st: &store{host: h, size: size, content: content, resizable: resizable, refs: 1}}
 }
 
 // NewVMOFromPages makes a VMO of pages, which it owns from now on.
 func NewVMOFromPages(h Host, pages Pages) *VMO {
 	n := pages.Size()
-	return newVMO(&store{host: h, pages: pages, size: pageUp(n), content: n, refs: 1})
+	return &VMO{holds: 1, st: &store{host: h, pages: pages, size: pageUp(n), content: n, refs: 1}}
 }
-
-func newVMO(st *store) *VMO { return &VMO{st: st, holds: 1} }
 
 func pageUp(n uint64) uint64 { return (n + PageSize - 1) &^ (PageSize - 1) }
 
@@ -160,8 +162,12 @@ func (s *store) unref() {
 	}
 }
 
-// needPagesLocked makes the pages if there are none. s.mu is held for writing.
+// needPagesLocked makes the pages if there are none: BAD_HANDLE when nothing
+// holds the store any more. s.mu is held for writing.
 func (s *store) needPagesLocked() (Pages, zx.Status) {
+	if s.refs == 0 {
+		return nil, zx.ErrBadHandle
+	}
 	if s.pages == nil {
 		p, err := s.host.NewPages(s.size)
 		if err != nil {
@@ -353,13 +359,14 @@ func (s *store) resizeLocked(size uint64) zx.Status {
 
 // SetContentSize changes the stream size. Growing it shows zeroes, and what is
 // beyond it becomes zero: the range between the smaller of the two and the end
-// of the VMO. It may exceed the size, as ZX_PROP_VMO_CONTENT_SIZE may.
+// of the VMO; a file of the host is taken to be zero there. It may exceed the
+// size, as ZX_PROP_VMO_CONTENT_SIZE may.
 func (v *VMO) SetContentSize(n uint64) zx.Status {
 	old, size := v.ContentSize(), v.Size()
 	if n == old {
 		return zx.OK
 	}
-	if from := min(n, old); from < size {
+	if from := min(n, old); from < size && !v.Immutable() {
 		if st := v.Zero(from, size-from); st != zx.OK {
 			return st
 		}
@@ -473,6 +480,29 @@ func (v *VMO) Commit(off, n uint64) zx.Status {
 	return v.withRange(off, end-off, func(p Pages, o uint64) error { return p.Commit(o, end-off) })
 }
 
+// Lock keeps discardable memory from being discarded, all of it: NOT_SUPPORTED
+// if it is not discardable, OUT_OF_RANGE for another range than the whole.
+func (v *VMO) Lock(off, n uint64) zx.Status { return v.lock(off, n, 1) }
+
+// Unlock undoes a Lock: BAD_STATE when there was none.
+func (v *VMO) Unlock(off, n uint64) zx.Status { return v.lock(off, n, -1) }
+
+func (v *VMO) lock(off, n uint64, by int) zx.Status {
+	if !v.Discardable {
+		return zx.ErrNotSupported
+	}
+	if off != 0 || n != v.Size() {
+		return zx.ErrOutOfRange
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.locks+by < 0 {
+		return zx.ErrBadState
+	}
+	v.locks += by
+	return zx.OK
+}
+
 // CheckRange gives OUT_OF_RANGE for a range that is not within the VMO.
 func (v *VMO) CheckRange(off, n uint64) zx.Status {
 	if !inRange(off, n, v.Size()) {
@@ -494,12 +524,17 @@ func (v *VMO) extent(p Pages) uint64 {
 	}
 }
 
-// addMapping counts a mapping, which holds the VMO.
-func (v *VMO) addMapping() {
+// addMapping counts a mapping, which holds the VMO. It is false when nothing
+// else does: the last handle was closed a moment ago.
+func (v *VMO) addMapping() bool {
 	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.holds == 0 {
+		return false
+	}
 	v.holds++
 	v.mappings++
-	v.mu.Unlock()
+	return true
 }
 
 // dropMapping undoes addMapping.
@@ -510,16 +545,19 @@ func (v *VMO) dropMapping() {
 	v.drop()
 }
 
-// addChild makes v the parent of c.
-func (v *VMO) addChild(c *VMO) {
-	c.parent = v
+// addChild counts a child, which holds v: BAD_HANDLE when nothing else does.
+func (v *VMO) addChild() zx.Status {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.holds == 0 {
+		return zx.ErrBadHandle
+	}
 	v.holds++
 	v.children++
 	if v.children == 1 && v.onChildren != nil {
 		v.onChildren(true)
 	}
+	return zx.OK
 }
 
 // NewSlice makes a window on [off, off+size), both multiples of PageSize:
@@ -535,23 +573,27 @@ func (v *VMO) NewSlice(off, size, content uint64) (*VMO, zx.Status) {
 	if !inRange(off, size, v.Size()) {
 		return nil, zx.ErrInvalidArgs
 	}
+	if st := v.addChild(); st != zx.OK {
+		return nil, st
+	}
 	v.st.ref()
-	c := newVMO(v.st)
-	c.window, c.off, c.size, c.content, c.kind = true, v.off+off, size, content, Slice
-	v.addChild(c)
-	return c, zx.OK
+	return &VMO{
+		st: v.st, holds: 1, parent: v, kind: Slice,
+		window: true, off: v.off + off, size: size, content: content,
+	}, zx.OK
 }
 
 // NewReference makes a VMO that is the same memory as v. The caller holds it.
-func (v *VMO) NewReference() *VMO {
+func (v *VMO) NewReference() (*VMO, zx.Status) {
+	if st := v.addChild(); st != zx.OK {
+		return nil, st
+	}
 	v.st.ref()
-	c := newVMO(v.st)
-	c.window, c.off, c.size, c.kind = v.window, v.off, v.size, Reference
+	c := &VMO{st: v.st, holds: 1, parent: v, kind: Reference, window: v.window, off: v.off, size: v.size}
 	if v.window {
 		c.content = v.ContentSize()
 	}
-	v.addChild(c)
-	return c
+	return c, zx.OK
 }
 
 // NewSnapshot makes a VMO with a copy of [off, off+size), both multiples of
@@ -564,6 +606,9 @@ func (v *VMO) NewSnapshot(off, size, content uint64, resizable bool) (*VMO, zx.S
 	}
 	if size > MaxVMOSize || off > MaxVMOSize {
 		return nil, zx.ErrOutOfRange
+	}
+	if st := v.addChild(); st != zx.OK {
+		return nil, st
 	}
 	st := &store{host: v.st.host, size: size, content: content, resizable: resizable, copied: true, refs: 1}
 	v.st.mu.RLock()
@@ -578,13 +623,11 @@ func (v *VMO) NewSnapshot(off, size, content uint64, resizable bool) (*VMO, zx.S
 		}
 		if err != nil {
 			v.st.mu.RUnlock()
+			v.childGone()
 			return nil, status(err)
 		}
 		st.pages = p
 	}
 	v.st.mu.RUnlock()
-	c := newVMO(st)
-	c.kind = Snapshot
-	v.addChild(c)
-	return c, zx.OK
+	return &VMO{st: st, holds: 1, parent: v, kind: Snapshot}, zx.OK
 }
