@@ -29,11 +29,12 @@ type futexKey struct {
 }
 
 type futex struct {
-	waiters []*futexWaiter
+	waiters []*FutexWaiter
 	owner   zx.Koid // a thread; KoidInvalid for none
 }
 
-type futexWaiter struct {
+// FutexWaiter is a thread that waits at a futex.
+type FutexWaiter struct {
 	key    atomic.Pointer[futexKey] // changed with the locks of both shards
 	thread zx.Koid
 	ready  chan struct{} // has something once woken
@@ -52,67 +53,74 @@ type FutexOwner struct {
 }
 
 // resolve also refuses an owner that waits for the futex itself.
-func (o FutexOwner) resolve(waiters ...*futexWaiter) (zx.Koid, zx.Status) {
+func (o FutexOwner) resolve(waiters []*FutexWaiter, more ...*FutexWaiter) (zx.Koid, zx.Status) {
 	if o.Lookup == nil {
 		return zx.KoidInvalid, zx.OK
 	}
 	owner, st := o.Lookup()
+	is := func(w *FutexWaiter) bool { return w.thread == owner }
 	if st == zx.OK && owner != zx.KoidInvalid &&
-		slices.ContainsFunc(waiters, func(w *futexWaiter) bool { return w.thread == owner }) {
-		return 0, zx.ErrInvalidArgs
+		(slices.ContainsFunc(waiters, is) || slices.ContainsFunc(more, is)) {
+		return zx.KoidInvalid, zx.ErrInvalidArgs
 	}
 	return owner, st
 }
 
-// FutexWait lets thread of process wait at addr, if load still gives current:
-// BAD_STATE otherwise. TIMED_OUT, CANCELED by done, INVALID_ARGS for an owner
-// that waits itself, and what load and owner give.
-func (k *Kernel) FutexWait(done <-chan struct{}, process, thread zx.Koid, addr uint64, load func() (uint32, zx.Status), current uint32, owner FutexOwner, deadline int64) zx.Status {
+// FutexEnqueue makes thread of process wait at addr, if load still gives current:
+// BAD_STATE otherwise. INVALID_ARGS for an owner that waits itself, and what
+// load and owner give. FutexWait must follow.
+func (k *Kernel) FutexEnqueue(process, thread zx.Koid, addr uint64, load func() (uint32, zx.Status), current uint32, owner FutexOwner) (*FutexWaiter, zx.Status) {
 	key := futexKey{process, addr}
-	w := &futexWaiter{thread: thread, ready: make(chan struct{}, 1)}
-	w.key.Store(&key)
 	s := k.futexes.shard(key)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	v, st := load()
-	if st == zx.OK && v != current {
-		st = zx.ErrBadState
+	if st != zx.OK {
+		return nil, st
+	}
+	if v != current {
+		return nil, zx.ErrBadState
 	}
 	f := s.m[key]
-	var koid zx.Koid
-	if st == zx.OK {
-		var waiters []*futexWaiter
-		if f != nil {
-			waiters = f.waiters
-		}
-		koid, st = owner.resolve(waiters...)
-		if st == zx.OK && koid == thread && koid != zx.KoidInvalid {
-			st = zx.ErrInvalidArgs
-		}
+	w := &FutexWaiter{thread: thread, ready: make(chan struct{}, 1)}
+	w.key.Store(&key)
+	var waiters []*FutexWaiter
+	if f != nil {
+		waiters = f.waiters
 	}
+	koid, st := owner.resolve(waiters, w)
 	if st != zx.OK {
-		s.mu.Unlock()
-		return st
+		return nil, st
 	}
 	if f == nil {
-		f = &futex{}
-		if s.m == nil {
-			s.m = make(map[futexKey]*futex)
-		}
-		s.m[key] = f
+		f = s.newLocked(key)
 	}
 	f.waiters = append(f.waiters, w)
 	f.owner = koid
-	s.mu.Unlock()
+	return w, zx.OK
+}
 
-	st = k.Block(w.ready, done, deadline)
+// FutexWait waits until w is woken: TIMED_OUT, CANCELED by done.
+func (k *Kernel) FutexWait(w *FutexWaiter, done <-chan struct{}, deadline int64) zx.Status {
+	st := k.Block(w.ready, done, deadline)
 	if st != zx.OK && !k.futexes.drop(w) {
 		return zx.OK // woken in the same moment
 	}
 	return st
 }
 
+// newLocked makes the futex of a key that has none.
+func (s *futexShard) newLocked(key futexKey) *futex {
+	if s.m == nil {
+		s.m = make(map[futexKey]*futex)
+	}
+	f := &futex{}
+	s.m[key] = f
+	return f
+}
+
 // drop takes w off the futex it waits at, and says whether it still waited.
-func (t *futexTable) drop(w *futexWaiter) bool {
+func (t *futexTable) drop(w *FutexWaiter) bool {
 	for {
 		key := w.key.Load()
 		s := t.shard(*key)
@@ -189,14 +197,14 @@ func (k *Kernel) FutexRequeue(process zx.Koid, addr uint64, n uint32, ownWoken b
 	}
 	f, g := s.m[key], d.m[dest]
 	// Neither one who waits at either address may own the destination.
-	var waiters []*futexWaiter
+	var here, there []*FutexWaiter
 	if f != nil {
-		waiters = append(waiters, f.waiters...)
+		here = f.waiters
 	}
 	if g != nil {
-		waiters = append(waiters, g.waiters...)
+		there = g.waiters
 	}
-	koid, st := owner.resolve(waiters...)
+	koid, st := owner.resolve(here, there...)
 	if st != zx.OK {
 		return st
 	}
@@ -205,11 +213,7 @@ func (k *Kernel) FutexRequeue(process zx.Koid, addr uint64, n uint32, ownWoken b
 		m := int(min(uint64(move), uint64(len(f.waiters))))
 		if m > 0 {
 			if g == nil {
-				g = &futex{}
-				if d.m == nil {
-					d.m = make(map[futexKey]*futex)
-				}
-				d.m[dest] = g
+				g = d.newLocked(dest)
 			}
 			for _, w := range f.waiters[:m] {
 				w.key.Store(&dest)

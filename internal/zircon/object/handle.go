@@ -71,8 +71,9 @@ func (h *Handle) Narrow(r zx.Rights) *Handle {
 // Handle values: two fixed low bits, an index, a generation that makes a stale
 // value miss, all but the fixed bits mixed with a secret of the table.
 const (
-	indexBits  = 18
-	maxHandles = 1 << indexBits
+	indexBits = 18
+	// MaxHandles is how many handles a process may have.
+	MaxHandles = 1 << indexBits
 	genMask    = 1<<(30-indexBits) - 1
 )
 
@@ -110,7 +111,7 @@ func (t *HandleTable) lookupLocked(v zx.Handle) (*slot, uint32) {
 		return nil, 0
 	}
 	x := (uint32(v) >> 2) ^ t.secret
-	i, gen := x&(maxHandles-1), x>>indexBits
+	i, gen := x&(MaxHandles-1), x>>indexBits
 	if int(i) >= len(t.slots) || t.slots[i].h == nil || t.slots[i].gen != gen {
 		return nil, 0
 	}
@@ -164,7 +165,7 @@ func (t *HandleTable) addLocked(h *Handle) zx.Handle {
 		i = t.free[n-1]
 		t.free = t.free[:n-1]
 	} else {
-		if len(t.slots) == maxHandles {
+		if len(t.slots) == MaxHandles {
 			return zx.HandleInvalid
 		}
 		i = uint32(len(t.slots))
@@ -254,6 +255,22 @@ func (t *HandleTable) observeObject(v zx.Handle, obj Object, o Observer) zx.Stat
 	}
 	obj.base().addObserver(o, s.h)
 	return zx.OK
+}
+
+// Duplicate gives another handle to the object that v names, which is in no
+// table yet. rights says which rights it has, given those of v, or what is wrong.
+func (t *HandleTable) Duplicate(v zx.Handle, rights func(zx.Rights) (zx.Rights, zx.Status)) (dup *Handle, st zx.Status) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, _ := t.lookupLocked(v)
+	if s == nil {
+		return nil, zx.ErrBadHandle
+	}
+	r, st := rights(s.h.rights)
+	if st != zx.OK {
+		return nil, st
+	}
+	return NewHandle(s.h.obj, r), zx.OK
 }
 
 // Len is the number of handles in the table.

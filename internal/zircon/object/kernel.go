@@ -16,6 +16,9 @@ type Kernel struct {
 	// VDSO is the image that is mapped into processes. Its executable pages
 	// are the only place that system calls are taken from.
 	VDSO *VMO
+	// VDSOCode is the range of VDSO that is executable, in whole pages. It is
+	// mapped as a whole or not at all.
+	VDSOCode struct{ Off, Size uint64 }
 	// SyscallAt tells which system call is made by the instruction that ends at
 	// an offset of VDSO.
 	SyscallAt func(off uint64) (number uint32, ok bool)

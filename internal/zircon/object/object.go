@@ -41,6 +41,8 @@ type Object interface {
 	Type() zx.ObjType
 	// Signals is the object's present state.
 	Signals() zx.Signals
+	// HandleCount is the number of handles to it, in all processes and messages.
+	HandleCount() uint32
 
 	base() *Core
 	// onZeroHandles is called once, with no lock held, after the last handle is closed.

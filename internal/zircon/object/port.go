@@ -277,11 +277,38 @@ func (p *Port) Cancel(source *Handle, key uint64) zx.Status {
 		po.OnCancel(0)
 		return true
 	})
+	return p.dropPackets(n, func(e *portEntry) bool { return e.from == source && e.packet.Key == key })
+}
+
+// CancelKey ends all asynchronous waits with key, and takes their packets off the
+// queue: NOT_FOUND when there was nothing.
+func (p *Port) CancelKey(key uint64) zx.Status {
+	p.mu.Lock()
+	var waits []*portObserver
+	for o := range p.observers {
+		if o.key == key {
+			waits = append(waits, o)
+		}
+	}
+	p.mu.Unlock()
+	n := 0
+	for _, o := range waits {
+		if _, there := o.via.obj.base().removeObserver(o); there {
+			o.OnCancel(0)
+			n++
+		}
+	}
+	return p.dropPackets(n, func(e *portEntry) bool { return e.from != nil && e.packet.Key == key })
+}
+
+// dropPackets takes the packets that match off the queue. NOT_FOUND when there
+// are none and n is 0.
+func (p *Port) dropPackets(n int, match func(*portEntry) bool) zx.Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	keep := p.head
 	for i := p.head; i < len(p.queue); i++ {
-		if e := &p.queue[i]; e.from == source && e.packet.Key == key {
+		if match(&p.queue[i]) {
 			n++
 			continue
 		}

@@ -92,6 +92,9 @@ func (s *Socket) Write(b []byte) (int, zx.Status) {
 	return len(b), zx.OK
 }
 
+// Datagram says whether it is a datagram socket.
+func (s *Socket) Datagram() bool { return s.pair.datagram }
+
 // Room is how many bytes a Write would take now.
 func (s *Socket) Room() int {
 	s.pair.mu.Lock()

@@ -14,8 +14,8 @@ const TimerRights = zx.RightsBasic | zx.RightWrite | zx.RightSignal
 // timers of the host are not coalesced.
 type Timer struct {
 	Core
-	k       *Kernel
 	options uint32
+	boot    bool
 	now     func() int64 // the clock it goes by
 
 	mu       sync.Mutex
@@ -28,7 +28,7 @@ type Timer struct {
 // NewTimer makes a timer, by the boot clock or else the monotonic one. options
 // are only reported.
 func NewTimer(k *Kernel, options uint32, boot bool) *Timer {
-	t := &Timer{k: k, options: options, now: k.Machine.Monotonic}
+	t := &Timer{options: options, boot: boot, now: k.Machine.Monotonic}
 	if boot {
 		t.now = k.Machine.Boot
 	}
@@ -92,6 +92,7 @@ func (t *Timer) fire(id uint64) {
 // timer is not set.
 type TimerInfo struct {
 	Options         uint32
+	Boot            bool // by the boot clock
 	Deadline, Slack int64
 }
 
@@ -99,7 +100,7 @@ type TimerInfo struct {
 func (t *Timer) Info() TimerInfo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return TimerInfo{Options: t.options, Deadline: t.deadline, Slack: t.slack}
+	return TimerInfo{Options: t.options, Boot: t.boot, Deadline: t.deadline, Slack: t.slack}
 }
 
 func (t *Timer) onZeroHandles() {

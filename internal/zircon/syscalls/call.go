@@ -89,6 +89,16 @@ func (c *Call) Block(f func() zx.Status) zx.Status {
 	return blocked
 }
 
+// BlockAs is Block for a wait that the thread's state tells of: one of
+// object.ThreadStateBlocked….
+func (c *Call) BlockAs(state uint32, f func() zx.Status) zx.Status {
+	c.Thread.SetBlocked(state)
+	return c.Block(func() zx.Status {
+		defer c.Thread.SetBlocked(0)
+		return f()
+	})
+}
+
 // Handle is argument i as a handle.
 func (c *Call) Handle(i int) zx.Handle { return zx.Handle(c.Args[i]) }
 
@@ -246,11 +256,7 @@ func (c *Call) ReadName(addr, n uint64) (string, zx.Status) {
 // add puts a new handle to o into p's table. NO_RESOURCES when it is full or p
 // has ended; the handle is then closed.
 func add(p *object.Process, o object.Object, r zx.Rights) (zx.Handle, zx.Status) {
-	h := p.Handles().Add(object.NewHandle(o, r))
-	if h == zx.HandleInvalid {
-		return h, zx.ErrNoResources
-	}
-	return h, zx.OK
+	return addHandle(p, object.NewHandle(o, r))
 }
 
 // add2 is add for the two ends of something; neither is left when one fails.

@@ -85,7 +85,7 @@ func Dispatch(p *object.Process, t *object.Thread, trap *object.Trap) {
 		n, ok = k.SyscallAt(trap.PC - base)
 	}
 	if e == nil || !ok || uint64(n) != trap.Number {
-		t.BadSyscall(trap)
+		badSyscall(t, trap)
 		return
 	}
 	c := newCall(p, t, trap, e)
@@ -98,6 +98,17 @@ func Dispatch(p *object.Process, t *object.Thread, trap *object.Trap) {
 		vdso.UnpackStackArgs(&c.Args, block, e.Args)
 	}
 	c.run()
+}
+
+// badSyscall gives the thread's exception handlers a chance, for as long as they
+// take. Without one the process is gone, and there is nobody to answer.
+func badSyscall(t *object.Thread, trap *object.Trap) {
+	number, pc := trap.Number, trap.PC
+	go func() {
+		if st := t.BadSyscall(number, pc); st != zx.ErrInternalIntrKilled {
+			trap.Reply(uint64(int64(st)))
+		}
+	}()
 }
 
 // notSupported answers the calls that this kernel does not have.
