@@ -118,6 +118,9 @@ func (p *Process) Kernel() *Kernel { return p.k }
 // Job is the job the process is in.
 func (p *Process) Job() *Job { return p.job }
 
+// Host says whether this is the process of Go code of this program.
+func (p *Process) Host() bool { return p.host }
+
 // Handles is the handle table.
 func (p *Process) Handles() *HandleTable { return p.handles }
 
@@ -337,6 +340,11 @@ func (p *Process) Exit(retcode int64) { p.terminate(retcode, "") }
 
 // Kill ends the process from outside. It has no effect on one that is ending.
 func (p *Process) Kill(retcode int64) { p.terminate(retcode, "killed") }
+
+// Fail kills the process for a mistake that Zircon answers with a fault.
+func (p *Process) Fail(format string, args ...any) {
+	p.terminate(RetcodeExceptionKill, format, args...)
+}
 
 // terminate ends the process. A format other than "" becomes its KillReason.
 func (p *Process) terminate(retcode int64, format string, args ...any) {
