@@ -32,6 +32,9 @@ type Server struct {
 	VDSO func() (zx.VMO, error)
 	// Log is told of each process and of what fails.
 	Log *zap.Logger
+	// Failed, unless nil, is told why a process was not made, before the client
+	// gets the status.
+	Failed func(error)
 }
 
 // Serve serves a connection until its client closes it, breaks the protocol, or
@@ -310,6 +313,9 @@ func (c *conn) log(op, name string, job *zx.Job, p *zx.Object, err error) {
 		koid, _ := p.Koid()
 		log.Debug("process made", zap.Uint64("koid", uint64(koid)))
 		return
+	}
+	if c.s.Failed != nil {
+		c.s.Failed(err)
 	}
 	log = log.With(zap.Stringer("status", zx.StatusOf(err)), zap.Error(err))
 	if zx.StatusOf(err) == zx.ErrBadState {

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"go.fuchsia.dev/fidl-go/fuchsia/process"
+
+	"go.fuchsia.dev/launcherd/fdio"
+	"go.fuchsia.dev/launcherd/internal/ldsvc"
+	"go.fuchsia.dev/launcherd/internal/zircon"
+	"go.fuchsia.dev/launcherd/launcher"
+	"go.fuchsia.dev/launcherd/processargs"
+	"go.fuchsia.dev/launcherd/zx"
+)
+
+// runFlags are the flags of launcherd run.
+type runFlags struct {
+	*globals
+	libs []string
+	env  []string
+	name string
+}
+
+func newRun(g *globals) *cobra.Command {
+	f := &runFlags{globals: g}
+	cmd := &cobra.Command{
+		Use:   "run [flags] PROGRAM [ARGS...]",
+		Short: "Run a Fuchsia program",
+		Long: `Run a Fuchsia program: an ELF for Fuchsia on this machine's architecture.
+
+Its standard input, output and error are launcherd's. Its return code becomes the
+exit code: 139 when an exception that nobody handled ended the program, 137 when
+it was killed, and of codes that are not 0 to 255 the low byte, but not 0.
+Otherwise the exit code is 127 when there is no such program, 126 when it cannot be
+run, and 125 when launcherd itself failed.
+
+SIGINT, SIGTERM and SIGHUP kill the program and everything it started. What it
+started also ends when the program does.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), args) },
+	}
+	fl := cmd.Flags()
+	fl.SetInterspersed(false)
+	fl.StringArrayVar(&f.libs, "lib", nil, "look for shared libraries in `DIR` (repeatable; then in the program's ../lib and in $FUCHSIA_SDK)")
+	fl.StringArrayVar(&f.env, "env", nil, "set an environment variable: `NAME=VALUE`, or NAME to pass on one's own (repeatable)")
+	fl.StringVar(&f.name, "name", "", "the process's `NAME` (the program's file name)")
+	return cmd
+}
+
+func (f *runFlags) run(ctx context.Context, args []string) error {
+	log := f.logger()
+	defer log.Sync()
+	env, err := environment(f.env)
+	if err != nil {
+		return exit(exitFailure, "%w", err)
+	}
+	exe, err := openProgram(args[0])
+	if err != nil {
+		return err
+	}
+	if err := zircon.Configure(zircon.Config{Pool: 1, Log: log}); err != nil {
+		exe.Close()
+		return exit(exitFailure, "%w", err)
+	}
+	defer zircon.Close()
+	if err := zircon.Start(); err != nil {
+		exe.Close()
+		return exit(exitFailure, "%w", err)
+	}
+	vmo, err := zx.VMOFromFile(exe, true)
+	exe.Close()
+	if err != nil {
+		return exit(exitNotExecutable, "%s: %w", args[0], err)
+	}
+	p := &fdio.Program{Name: f.name, Executable: vmo, Args: args, Env: env}
+	return f.launch(ctx, log, p)
+}
+
+// launch runs a program to its end: the daemon's side of the Launcher protocol
+// and the client's.
+func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program) error {
+	defer p.Close()
+	program := p.Args[0]
+	failed := func(err error) error { return exit(exitFailure, "%s: %w", program, err) }
+
+	// Signals from now on end the job, and so the run.
+	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer cancel()
+	signal.Ignore(syscall.SIGPIPE) // a closed stdout closes the program's
+
+	job, err := zx.DefaultJob().CreateJob()
+	if err != nil {
+		return failed(err)
+	}
+	defer job.Close()
+	defer job.Kill()
+	p.Job = &job
+
+	libs, err := ldsvc.New(libraryDirs(f.libs, program), log)
+	if err != nil {
+		return failed(err)
+	}
+	defer libs.Close()
+	if p.Loader, err = libs.Connect(); err != nil {
+		return failed(err)
+	}
+
+	var io stdio
+	if err := io.connect(p); err != nil {
+		return failed(err)
+	}
+	defer io.close()
+	own, err := job.Duplicate(zx.RightSameRights)
+	if err != nil {
+		return failed(err)
+	}
+	p.AddHandle(processargs.DefaultJob, 0, own.Take())
+
+	process, err := f.spawn(ctx, log, p)
+	if err != nil {
+		if ctx.Err() != nil {
+			return exitCode{code: exitKilled}
+		}
+		return launchError(program, err)
+	}
+	defer process.Close()
+	stop := context.AfterFunc(ctx, func() { job.Kill() })
+	defer stop()
+	io.start()
+	if _, err := process.Wait(context.WithoutCancel(ctx), zx.ProcessTerminated, zx.InfiniteFuture); err != nil {
+		return failed(err)
+	}
+	info, err := process.Info()
+	if err != nil {
+		return failed(err)
+	}
+	job.Kill() // what it started and left behind
+	io.drain()
+	return errorFor(info.ReturnCode)
+}
+
+// spawn launches p by a connection to the Launcher of this process.
+func (f *runFlags) spawn(ctx context.Context, log *zap.Logger, p *fdio.Program) (zx.Process, error) {
+	client, server, err := zx.NewChannel()
+	if err != nil {
+		return zx.Process{}, err
+	}
+	var why error
+	s := &launcher.Server{
+		VDSO: zx.VDSO,
+		// The reason is told once, as the command's error.
+		Log:    log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel)),
+		Failed: func(err error) { why = err },
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := s.Serve(ctx, &server); err != nil {
+			log.Debug("launcher connection", zap.Error(err))
+		}
+	}()
+	l := process.NewLauncherClient(&client)
+	proc, err := fdio.Spawn(ctx, l, p)
+	l.Close()
+	<-served
+	if err != nil && why != nil {
+		err = why
+	}
+	return proc, err
+}
+
+// stdio carries this process's standard input, output and error to and from a
+// program's, which are sockets.
+type stdio struct {
+	ends [3]zx.Socket
+	out  sync.WaitGroup
+}
+
+// connect makes the sockets and gives p its ends.
+func (s *stdio) connect(p *fdio.Program) error {
+	for fd := range s.ends {
+		ours, theirs, err := zx.NewSocket(zx.SocketStream)
+		if err != nil {
+			return err
+		}
+		s.ends[fd] = ours
+		p.AddHandle(processargs.FileDescriptor, uint16(fd), theirs.Take())
+	}
+	return nil
+}
+
+// start starts to copy. Output that cannot be written closes the program's
+// descriptor.
+func (s *stdio) start() {
+	go func() {
+		// The read may outlast the run: nothing can end it.
+		io.Copy(&s.ends[0], os.Stdin)
+		s.ends[0].Close()
+	}()
+	for fd, f := range map[int]*os.File{1: os.Stdout, 2: os.Stderr} {
+		s.out.Add(1)
+		go func() {
+			defer s.out.Done()
+			io.Copy(f, &s.ends[fd])
+			s.ends[fd].Close()
+		}()
+	}
+}
+
+// drain waits until all output is copied, which it is when no process holds the
+// other ends any more.
+func (s *stdio) drain() { s.out.Wait() }
+
+func (s *stdio) close() {
+	for i := range s.ends {
+		s.ends[i].Close()
+	}
+}
+
+// openProgram opens a program's file, or gives the error that ends the command.
+func openProgram(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			return nil, exit(exitNotFound, "%s: %w", name, err)
+		}
+		return nil, exit(exitNotExecutable, "%s: %w", name, err)
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		f.Close()
+		return nil, exit(exitNotExecutable, "%s: %w", name, err)
+	}
+	return f, nil
+}
+
+// environment turns the --env flags into NAME=VALUE strings.
+func environment(flags []string) ([]string, error) {
+	var env []string
+	for _, e := range flags {
+		name, _, given := strings.Cut(e, "=")
+		if name == "" {
+			return nil, fmt.Errorf("--env %q: no name", e)
+		}
+		if given {
+			env = append(env, e)
+		} else if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env, nil
+}
+
+// sdkArch is what the SDK calls an architecture.
+var sdkArch = map[string]string{"amd64": "x64", "arm64": "arm64"}
+
+// libraryDirs are where the program's shared libraries are looked for.
+func libraryDirs(flags []string, program string) []string {
+	dirs := flags
+	candidates := []string{filepath.Join(filepath.Dir(program), "..", "lib")}
+	if sdk := os.Getenv("FUCHSIA_SDK"); sdk != "" {
+		arch := filepath.Join(sdk, "arch", sdkArch[runtime.GOARCH])
+		candidates = append(candidates, filepath.Join(arch, "sysroot", "dist", "lib"), filepath.Join(arch, "dist"))
+	}
+	for _, d := range candidates {
+		if st, err := os.Stat(d); err == nil && st.IsDir() {
+			dirs = append(dirs, d)
+		}
+	}
+	return dirs
+}
