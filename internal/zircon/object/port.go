@@ -19,13 +19,13 @@ const (
 // PortPacketSize is the size of zx_port_packet_t.
 const PortPacketSize = 48
 
-// PortPacket is a zx_port_packet_t. Data depends on Type: 32 bytes of the
+// PortPacket is a zx_port_packet_t. Payload depends on Type: 32 bytes of the
 // user's choice, or zx_packet_signal_t.
 type PortPacket struct {
-	Key    uint64
-	Type   uint32
-	Status zx.Status
-	Data   [32]byte
+	Key     uint64
+	Type    uint32
+	Status  zx.Status
+	Payload [32]byte
 }
 
 // Encode writes p to b, which has PortPacketSize bytes.
@@ -33,7 +33,7 @@ func (p *PortPacket) Encode(b []byte) {
 	binary.LittleEndian.PutUint64(b, p.Key)
 	binary.LittleEndian.PutUint32(b[8:], p.Type)
 	binary.LittleEndian.PutUint32(b[12:], uint32(p.Status))
-	copy(b[16:PortPacketSize], p.Data[:])
+	copy(b[16:PortPacketSize], p.Payload[:])
 }
 
 // DecodePortPacket reads a packet of PortPacketSize bytes.
@@ -43,16 +43,16 @@ func DecodePortPacket(b []byte) PortPacket {
 		Type:   binary.LittleEndian.Uint32(b[8:]),
 		Status: zx.Status(binary.LittleEndian.Uint32(b[12:])),
 	}
-	copy(p.Data[:], b[16:PortPacketSize])
+	copy(p.Payload[:], b[16:PortPacketSize])
 	return p
 }
 
-// Signal reads Data as zx_packet_signal_t: what was waited for, what was seen,
+// Signal reads Payload as zx_packet_signal_t: what was waited for, what was seen,
 // and when (0 unless asked for).
 func (p *PortPacket) Signal() (trigger, observed zx.Signals, timestamp int64) {
-	return zx.Signals(binary.LittleEndian.Uint32(p.Data[0:])),
-		zx.Signals(binary.LittleEndian.Uint32(p.Data[4:])),
-		int64(binary.LittleEndian.Uint64(p.Data[16:]))
+	return zx.Signals(binary.LittleEndian.Uint32(p.Payload[0:])),
+		zx.Signals(binary.LittleEndian.Uint32(p.Payload[4:])),
+		int64(binary.LittleEndian.Uint64(p.Payload[16:]))
 }
 
 // portMaxUser is how many user packets may wait in a port.
@@ -209,14 +209,14 @@ func (o *portObserver) OnSignals(s zx.Signals) bool {
 		return false
 	}
 	e := portEntry{from: o.via, packet: PortPacket{Key: o.key, Type: PacketSignalOne}}
-	binary.LittleEndian.PutUint32(e.packet.Data[0:], uint32(o.trigger))
-	binary.LittleEndian.PutUint32(e.packet.Data[4:], uint32(s))
-	binary.LittleEndian.PutUint64(e.packet.Data[8:], 1)
+	binary.LittleEndian.PutUint32(e.packet.Payload[0:], uint32(o.trigger))
+	binary.LittleEndian.PutUint32(e.packet.Payload[4:], uint32(s))
+	binary.LittleEndian.PutUint64(e.packet.Payload[8:], 1)
 	switch {
 	case o.options&WaitAsyncTimestamp != 0:
-		binary.LittleEndian.PutUint64(e.packet.Data[16:], uint64(o.port.k.Monotonic()))
+		binary.LittleEndian.PutUint64(e.packet.Payload[16:], uint64(o.port.k.Monotonic()))
 	case o.options&WaitAsyncBootTimestamp != 0:
-		binary.LittleEndian.PutUint64(e.packet.Data[16:], uint64(o.port.k.Machine.Boot()))
+		binary.LittleEndian.PutUint64(e.packet.Payload[16:], uint64(o.port.k.Machine.Boot()))
 	}
 	p := o.port
 	p.mu.Lock()

@@ -145,3 +145,6 @@ func sysClockUpdate(c *Call) zx.Status {
 	}
 	return ClockUpdate(c.Proc, c.Handle(0), u)
 }
+
+// ClockMonotonic is the time that launched processes read from the vDSO.
+func ClockMonotonic(p *object.Process) int64 { return p.Kernel().Monotonic() }
