@@ -91,7 +91,7 @@ func DynamicLinker(ctx context.Context, loader *zx.Channel, executable *zx.VMO, 
 
 	limited, cancel := context.WithTimeout(ctx, loaderTimeout)
 	defer cancel()
-	rv, object, err := ldsvc.NewLoaderClient(loader).LoadObject(limited, name)
+	rep, err := ldsvc.NewLoaderClient(loader).LoadObject(limited, &ldsvc.LoaderLoadObjectRequest{ObjectName: name})
 	reason := fmt.Sprintf("asking the loader service for the dynamic linker %q", name)
 	switch {
 	case err == nil:
@@ -102,10 +102,10 @@ func DynamicLinker(ctx context.Context, loader *zx.Channel, executable *zx.VMO, 
 	default:
 		return zx.VMO{}, &Error{Reason: reason, Err: err, status: zx.ErrNotFound}
 	}
-	vmo := zx.VMOFromHandle(object)
-	if st := zx.Status(rv); st != zx.OK {
+	vmo := zx.VMOFromHandle(rep.Object)
+	if rep.Rv != zx.OK {
 		vmo.Close()
-		return zx.VMO{}, fail(reason, st)
+		return zx.VMO{}, fail(reason, rep.Rv)
 	}
 	if !vmo.IsValid() {
 		return zx.VMO{}, &Error{Reason: reason + ": no VMO in the answer", status: zx.ErrInternal}
