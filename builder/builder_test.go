@@ -25,6 +25,13 @@ import (
 	"go.fuchsia.dev/launcherd/zx"
 )
 
+// TestMain starts a process before all tests: the first one starts what stays,
+// which is not to be taken for a leak.
+func TestMain(m *testing.M) {
+	Example()
+	os.Exit(m.Run())
+}
+
 // program gives the executable at a path of the repository.
 func program(t *testing.T, path string) zx.VMO {
 	t.Helper()

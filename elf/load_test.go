@@ -185,13 +185,11 @@ func TestMapSegments(t *testing.T) {
 				return
 			}
 			first := r.data[0]
-			if tt.zero > 0 {
-				if i := bytes.IndexFunc(first[tt.zero:], func(r rune) bool { return r != 0 }); i >= 0 {
-					t.Errorf("the byte at %#x of the first mapping is not zero", tt.zero+i)
-				}
+			if tt.zero > 0 && len(bytes.Trim(first[tt.zero:], "\x00")) > 0 {
+				t.Errorf("from %#x on the first mapping is not zero", tt.zero)
 			}
 			at := int(tt.p.Vaddr % PageSize)
-			if !bytes.Equal(first[at:at+int(tt.p.Filesz)], b[tt.p.Offset:tt.p.Offset+tt.p.Filesz]) {
+			if tt.p.Filesz > 0 && !bytes.Equal(first[at:at+int(tt.p.Filesz)], b[tt.p.Offset:tt.p.Offset+tt.p.Filesz]) {
 				t.Error("the first mapping does not hold the segment")
 			}
 			for _, b := range r.data[1:] {
