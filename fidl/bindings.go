@@ -1,3 +1,4 @@
 package fidl
 
 //go:generate sh -c "go run ./cmd/fidlgen -out . lib/*/*.fidl"
+//go:generate sh -c "go run ./cmd/fidlgen -out internal/gentest -prefix go.fuchsia.dev/fidl-go/internal/gentest -library test.wire lib/zx/*.fidl internal/gentest/*.fidl"
