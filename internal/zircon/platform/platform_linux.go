@@ -107,6 +107,7 @@ func (p *Platform) take() (*shell, error) {
 func (p *Platform) NewSpace(ev object.SpaceEvents) (object.Space, error) {
 	s, err := p.take()
 	if err != nil {
+		p.log.Error("no process can be made on this host", zap.Error(err))
 		return nil, fmt.Errorf("%w: %w", zx.ErrNoResources, err)
 	}
 	return &space{shell: s, ev: ev, log: p.log, threads: make(map[uint32]*thread)}, nil

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -82,8 +81,10 @@ func startZygote(s stubCode) (_ *zygote, err error) {
 	z := &zygote{sock: pair[0], cmdFile: cmdFile}
 	none := ^uintptr(0)
 	onSpawner(func() {
+		// By our own number: the child's descriptors move before it executes.
+		path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), image)
 		// Its own session: a terminal's signals are for us, not for programs.
-		z.pid, err = syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(image), []string{"launcherd-shell"}, &syscall.ProcAttr{
+		z.pid, err = syscall.ForkExec(path, []string{"launcherd-shell"}, &syscall.ProcAttr{
 			Files: []uintptr{none, none, none, uintptr(pair[1]), uintptr(cmdFile)},
 			Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 		})
