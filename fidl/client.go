@@ -90,8 +90,14 @@ func (c *Client) Send(ctx context.Context, m *Method, req Message) error {
 }
 
 func (c *Client) send(ctx context.Context, m *Method, txid uint32, req Message) error {
-	h := Header{Txid: txid, Format: m.Format, Flexible: m.Flexible, Ordinal: m.Ordinal}
-	err := send(c.t, h, req)
+	c.mu.Lock()
+	err := c.err
+	c.mu.Unlock()
+	if err != nil {
+		Discard(c.t, req)
+		return err
+	}
+	err = send(c.t, Header{Txid: txid, Format: m.Format, Flexible: m.Flexible, Ordinal: m.Ordinal}, req)
 	if !errors.Is(err, zx.ErrPeerClosed) {
 		return err
 	}
@@ -121,12 +127,6 @@ func (c *Client) send(ctx context.Context, m *Method, txid uint32, req Message) 
 func (c *Client) Call(ctx context.Context, m *Method, req, rep Message) (code uint32, failed bool, err error) {
 	w := &waiter{m: m, rep: rep, done: make(chan struct{})}
 	c.mu.Lock()
-	if c.err != nil {
-		err := c.err
-		c.mu.Unlock()
-		discard(c.t, m.Format, req)
-		return 0, false, err
-	}
 	for {
 		// The upper half belongs to the kernel's zx_channel_call, zero to
 		// one-way messages.
@@ -185,17 +185,6 @@ func (w *waiter) result() (code uint32, failed bool, err error) {
 		return 0, false, ErrUnknownMethod
 	}
 	return 0, false, nil
-}
-
-// discard closes the handles of a message that will not be sent.
-func discard(ops HandleOps, f WireFormat, m Message) {
-	if m == nil {
-		return
-	}
-	e := newEncoder(f)
-	defer e.free()
-	e.body(m)
-	e.closeHandles(ops)
 }
 
 // HandleEvents reads until the connection ends or ctx does, and runs event

@@ -1,7 +1,9 @@
 package fidl
 
 import (
+	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"go.fuchsia.dev/fidl-go/zx"
 )
@@ -96,18 +98,29 @@ type Message interface {
 // Marshal encodes m without a header. The handles move to the result; when it
 // fails they are the caller's again to close, all of them in the result.
 func Marshal(m Message, f WireFormat) ([]byte, []zx.HandleDisposition, error) {
-	e := Encoder{format: f}
+	e := newEncoder(f)
+	defer e.free()
 	e.body(m)
 	err := e.finish()
-	return e.b, e.h, err
+	return bytes.Clone(e.b), slices.Clone(e.h), err
 }
 
 // Unmarshal decodes a message without a header into m, which must be a zero
 // value. It consumes h: on success the handles are in m, on failure they are
 // closed through ops, which may be nil when h is empty. It keeps neither b nor h.
 func Unmarshal(m Message, b []byte, h []zx.HandleInfo, f WireFormat, ops HandleOps) error {
-	d := Decoder{b: b, h: h, format: f, ops: ops}
-	return d.body(m)
+	return decodeBody(m, b, h, f, ops)
+}
+
+// Discard closes the handles that m holds. m may be nil.
+func Discard(ops HandleOps, m Message) {
+	if m == nil {
+		return
+	}
+	e := newEncoder(V2)
+	defer e.free()
+	e.body(m)
+	e.closeHandles(ops)
 }
 
 // Ptr gives a pointer to v, for members of tables.

@@ -235,6 +235,8 @@ func (c *Call) Request(m *Method, req Message) bool {
 // to return), or ends a one-way method; err other than nil ends the connection.
 func (c *Call) Respond(m *Method, rep Message, err error) {
 	switch {
+	case err != nil && c.Err() != nil && errors.Is(err, c.Err()):
+		c.s.end(err, c.hdr.Format, zx.OK) // the method ended because the connection did
 	case err != nil:
 		c.s.end(err, c.hdr.Format, statusOf(err))
 	case !m.TwoWay:
@@ -259,7 +261,7 @@ func (c *Call) write(rep Message, f func(Header) error) {
 	c.s.mu.Lock()
 	var err error
 	if c.s.ended {
-		discard(c.s.t, c.hdr.Format, rep)
+		Discard(c.s.t, rep)
 	} else {
 		err = f(Header{Txid: c.hdr.Txid, Format: c.hdr.Format, Flexible: c.hdr.Flexible, Ordinal: c.hdr.Ordinal})
 	}
