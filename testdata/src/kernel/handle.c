@@ -125,7 +125,8 @@ CHECK(handle_wrong_type) {
   IS(ZX_ERR_WRONG_TYPE, zx_vmo_get_size(e, &size));
   IS(ZX_ERR_WRONG_TYPE, zx_vmar_unmap(e, 0, ZX_PAGE_SIZE));
   IS(ZX_ERR_WRONG_TYPE, zx_timer_cancel(e));
-  IS(ZX_ERR_WRONG_TYPE, zx_task_kill(e));
+  // Of any kind of object the rights are looked at first.
+  IS(ZX_ERR_ACCESS_DENIED, zx_task_kill(e));
   IS(ZX_ERR_BAD_HANDLE, zx_channel_write(ZX_HANDLE_INVALID, 0, &byte, 1, NULL, 0));
   OK(zx_handle_close(e));
 }
