@@ -203,16 +203,16 @@ func (c *Call) unknown() {
 		c.s.end(ErrOrdinal, c.hdr.Format, zx.ErrNotSupported)
 		return
 	}
+	for _, d := range c.s.ds {
+		if u, ok := d.Impl.(UnknownMethodHandler); ok {
+			u.UnknownMethod(c, c.hdr.Ordinal, twoWay)
+			break
+		}
+	}
 	if twoWay {
 		c.write(nil, func(h Header) error {
 			return sendResult(c.s.t, h, resultFramework, nil, frameworkUnknownMethod)
 		})
-	}
-	for _, d := range c.s.ds {
-		if u, ok := d.Impl.(UnknownMethodHandler); ok {
-			u.UnknownMethod(c, c.hdr.Ordinal, twoWay)
-			return
-		}
 	}
 }
 

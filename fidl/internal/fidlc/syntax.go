@@ -3,12 +3,11 @@ package fidlc
 // The syntax tree, one type per rule of the grammar that matters later.
 
 type file struct {
-	library  string
-	pos      Pos
-	attrs    attrs
-	usings   []using
-	decls    []*decl
-	comments []string
+	library string
+	pos     Pos
+	attrs   attrs
+	usings  []using
+	decls   []*decl
 }
 
 type using struct {
