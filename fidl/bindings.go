@@ -1,4 +1,7 @@
 package fidl
 
+// The bindings, and what the tests and the example use.
+
 //go:generate sh -c "go run ./cmd/fidlgen -out . lib/*/*.fidl"
 //go:generate sh -c "go run ./cmd/fidlgen -out internal/gentest -prefix go.fuchsia.dev/fidl-go/internal/gentest -library test.wire lib/zx/*.fidl internal/gentest/*.fidl"
+//go:generate sh -c "go run ./cmd/fidlgen -out . example/*/*.fidl"
