@@ -33,8 +33,9 @@ var allowed = []uint32{
 	unix.SYS_MMAP, unix.SYS_MUNMAP, unix.SYS_MPROTECT, unix.SYS_MADVISE, unix.SYS_CLOSE,
 	unix.SYS_RT_SIGRETURN, unix.SYS_ARCH_PRCTL, unix.SYS_CLOCK_GETTIME,
 	unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
-	// Once, to hand the listener over; then its socket is closed.
-	unix.SYS_SENDMSG,
+	// Sent once, to hand the listener over. Received with each batch that maps
+	// something, from a socket on which nothing else comes.
+	unix.SYS_SENDMSG, unix.SYS_RECVMSG,
 }
 
 // filter is the seccomp program of every shell: what comes from the stub's text

@@ -33,6 +33,11 @@ const (
 	dataFprog     = 0x0c0
 	dataSigaction = 0x0e0
 	dataFilter    = 0x200
+	dataRecv      = 0x400 // the header, vector, byte and control of a received message
+	dataRecvIovec = 0x440
+	dataRecvByte  = 0x450
+	dataRecvCmsg  = 0x460
+	dataRecvRoom  = 0x120
 	dataSize      = 0x1000
 )
 
@@ -47,9 +52,10 @@ const (
 const (
 	fdSocket  = 3
 	fdCommand = 4
-	// Descriptors for a batch of mappings are put from here on.
-	fdBatch = 16
 )
+
+// maxBatchFDs is the number of descriptors that one message to a shell carries.
+const maxBatchFDs = 64
 
 // Commands in a command page: a number and six arguments, and for a clone the
 // new thread's frame. The last 64 bytes hold the address of clock_gettime.

@@ -27,23 +27,12 @@ type notifResp struct {
 	flags uint32
 }
 
-// notifAddfd is struct seccomp_notif_addfd.
-type notifAddfd struct {
-	id         uint64
-	flags      uint32
-	srcfd      uint32
-	newfd      uint32
-	newfdFlags uint32
-}
-
 const (
 	ioctlNotifRecv     = 0xc0502100
 	ioctlNotifSend     = 0xc0182101
-	ioctlNotifAddfd    = 0x40182103
 	ioctlNotifSetFlags = 0x40082104
 
 	notifSyncWakeUp = 1
-	addfdSetfd      = 1
 
 	filterNewListener      = 1 << 3
 	filterSpecAllow        = 1 << 2
@@ -66,18 +55,6 @@ func (l listener) send(id uint64, val int64) unix.Errno {
 	r := notifResp{id: id, val: val}
 	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(l), ioctlNotifSend, uintptr(unsafe.Pointer(&r)))
 	return e
-}
-
-// addfd puts our descriptor fd into the shell as number to, while the thread of
-// notification id waits.
-func (l listener) addfd(id uint64, fd, to int) unix.Errno {
-	a := notifAddfd{id: id, flags: addfdSetfd, srcfd: uint32(fd), newfd: uint32(to)}
-	for {
-		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(l), ioctlNotifAddfd, uintptr(unsafe.Pointer(&a)))
-		if e != unix.EINTR {
-			return e
-		}
-	}
 }
 
 // wait blocks until a notification can be received or all threads are gone.

@@ -5,6 +5,7 @@ package platform
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -31,6 +32,7 @@ type shell struct {
 	z        *zygote
 	pid      int
 	listener listener
+	sock     int // our end of the socket that brings descriptors
 	slot     int
 	cmd      *[maxCommands]command
 	poll     bool // a receive cannot be woken by the end of the shell
@@ -55,13 +57,13 @@ type shell struct {
 
 // newShell forks a shell and waits until its control thread asks for work.
 func (z *zygote) newShell() (*shell, error) {
-	pid, l, slot, page, err := z.fork()
+	pid, l, sock, slot, page, err := z.fork()
 	if err != nil {
 		return nil, err
 	}
 	LiveShells.Add(1)
 	s := &shell{
-		z: z, pid: pid, listener: l, slot: slot,
+		z: z, pid: pid, listener: l, sock: sock, slot: slot,
 		cmd:  (*[maxCommands]command)(unsafe.Pointer(&page[0])),
 		poll: !kernelAtLeast(6, 11),
 		wake: make(chan struct{}, 1),
@@ -70,12 +72,13 @@ func (z *zygote) newShell() (*shell, error) {
 		// Where it is missing calls are slower, nothing else.
 		unix.Syscall(unix.SYS_IOCTL, uintptr(l), ioctlNotifSetFlags, notifSyncWakeUp)
 	}
-	// What it was born with; the listener's number is the next free one.
-	_, err = s.run([]command{
-		{nr: unix.SYS_CLOSE, args: [6]uint64{fdSocket}},
-		{nr: unix.SYS_CLOSE, args: [6]uint64{fdCommand}},
-		{nr: unix.SYS_CLOSE, args: [6]uint64{0}},
-	}, nil)
+	// What it was born with, and then the lowest free numbers: our end of the
+	// socket and the listener. Its own end, shellSocket, stays.
+	var born []command
+	for _, fd := range []uint64{fdSocket, fdCommand, 0, 2} {
+		born = append(born, command{nr: unix.SYS_CLOSE, args: [6]uint64{fd}})
+	}
+	_, err = s.run(born, nil)
 	if err != nil {
 		s.kill()
 		s.reap()
@@ -207,61 +210,69 @@ func (s *shell) reap() unix.WaitStatus {
 	s.reaped = true
 	s.memory.Unlock()
 	unix.Close(int(s.listener))
+	unix.Close(s.sock)
 	s.z.release(s.slot)
 	LiveShells.Add(-1)
 	return ws
 }
 
+// shellSocket is a shell's only descriptor: the second of a pair made when it
+// had none from 0 to 2. What a batch brings takes the free numbers from the
+// lowest on.
+const shellSocket = 1
+
 // batch is commands with the descriptors that they map.
 type batch struct {
 	cmds []command
-	fds  []int // ours, put into the shell as fdBatch, fdBatch+1 …
+	fds  []int // ours
 }
 
+// fd gives the number that a descriptor of ours will have in the shell.
 func (b *batch) fd(ours int) uint64 {
-	for i, f := range b.fds {
-		if f == ours {
-			return fdBatch + uint64(i)
-		}
+	i := slices.Index(b.fds, ours)
+	if i < 0 {
+		i = len(b.fds)
+		b.fds = append(b.fds, ours)
 	}
-	b.fds = append(b.fds, ours)
-	return fdBatch + uint64(len(b.fds)) - 1
+	if i >= shellSocket {
+		i++
+	}
+	return uint64(i)
 }
 
 // runBatch runs b with its descriptors in the shell for as long as it takes.
 func (s *shell) runBatch(b *batch, other func(notif)) error {
+	if len(b.fds) == 0 {
+		_, err := s.run(b.cmds, other)
+		return err
+	}
 	s.ctl.Lock()
 	defer s.ctl.Unlock()
 	id, err := s.waitIdle(other)
 	if err != nil {
 		return err
 	}
-	for i, fd := range b.fds {
-		if e := s.listener.addfd(id, fd, fdBatch+i); e != 0 {
-			err = e
-			if e == unix.ENOENT {
-				return errGone
-			}
-			b.fds = b.fds[:i]
-			b.cmds = nil
-			break
-		}
-	}
-	cmds := b.cmds
-	for i := range b.fds {
-		cmds = append(cmds, command{nr: unix.SYS_CLOSE, args: [6]uint64{fdBatch + uint64(i)}})
-	}
-	if len(cmds) == 0 {
+	if err := unix.Sendmsg(s.sock, []byte{0}, unix.UnixRights(b.fds...), nil, unix.MSG_NOSIGNAL); err != nil {
 		return err
 	}
-	done, e := s.runLocked(id, cmds, other)
-	if e != nil && !errors.Is(e, errGone) && done < len(cmds)-len(b.fds) && len(b.fds) > 0 {
+	cmds := make([]command, 0, maxCommands)
+	cmds = append(cmds, command{nr: unix.SYS_RECVMSG, args: [6]uint64{shellSocket, stubData + dataRecv}})
+	cmds = append(cmds, b.cmds...)
+	var closing []command
+	for _, fd := range b.fds {
+		closing = append(closing, command{nr: unix.SYS_CLOSE, args: [6]uint64{b.fd(fd)}})
+	}
+	cmds = append(cmds, closing...)
+	done, err := s.runLocked(id, cmds, other)
+	if err != nil && !errors.Is(err, errGone) && done < len(cmds)-len(closing) {
 		// A mapping failed: the descriptors must go all the same.
-		if id, err := s.waitIdle(other); err == nil {
-			if _, err := s.runLocked(id, cmds[len(cmds)-len(b.fds):], other); err != nil {
-				return err
-			}
+		id, e := s.waitIdle(other)
+		if e != nil {
+			return e
+		}
+		if _, e := s.runLocked(id, closing, other); e != nil {
+			return e
 		}
 	}
-	return errors.Join(err, e)
+	return err
 }

@@ -49,8 +49,9 @@ func (s *space) Apply(ops []vm.Op) error {
 	for len(ops) > 0 {
 		var b batch
 		n := 0
-		// Each op is one command; a map may add one to close its descriptor.
-		for n < len(ops) && len(b.cmds)+len(b.fds)+2 <= maxCommands {
+		// Each op is one command, and a map may need one more to close its
+		// descriptor. The first receives the descriptors.
+		for n < len(ops) && 1+len(b.cmds)+len(b.fds)+2 <= maxCommands && len(b.fds) < maxBatchFDs {
 			b.add(&ops[n])
 			n++
 		}

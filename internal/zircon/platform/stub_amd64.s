@@ -17,6 +17,12 @@
 #define MSGHDR 0x040
 #define PAYLOAD 0x090
 #define CMSGFD 0x0b0
+#define PAIR 0x0b8
+#define PAIR0 0x0b8
+#define PAIR1 0x0bc
+#define CMSGFD1 0x0b4
+#define RECVCONTROLLEN 0x428
+#define RECVROOM 0x120
 #define MSGCONTROLLEN 0x068
 #define FPROG 0x0c0
 #define NR_CONTROL $0x5a5a0001
@@ -84,6 +90,16 @@ fork:
 	SYSCALL
 	CMPQ  AX, $-4095
 	JCC   tell
+	MOVL  $53, AX             // socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair)
+	MOVL  $1, DI
+	MOVL  $5, SI
+	XORL  DX, DX
+	LEAQ  PAIR(BX), R10
+	SYSCALL
+	CMPQ  AX, $-4095
+	JCC   tell
+	MOVL  PAIR0(BX), AX       // for the kernel
+	MOVL  AX, CMSGFD1(BX)
 	MOVL  $317, AX            // seccomp(SECCOMP_SET_MODE_FILTER, flags, prog)
 	MOVL  $1, DI
 	MOVQ  R13, SI
@@ -129,6 +145,12 @@ command:
 	MOVQ  48(BX), R9
 	MOVQ  56(BX), R13
 	MOVQ  AX, R12
+	CMPQ  AX, $47             // recvmsg, whose header it has overwritten before
+	JNE   call
+	MOVQ  DATA, R11
+	MOVQ  $RECVROOM, RECVCONTROLLEN(R11)
+
+call:
 	SYSCALL
 	TESTQ AX, AX
 	JNE   parent

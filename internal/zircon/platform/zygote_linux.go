@@ -238,16 +238,17 @@ func read(fd int, b []byte) (int, error) {
 	}
 }
 
-// fork makes a shell: its pid, its listener and its command page.
-func (z *zygote) fork() (pid int, l listener, slot int, page []byte, err error) {
+// fork makes a shell: its pid, its listener, the socket by which it gets
+// descriptors, and its command page.
+func (z *zygote) fork() (pid int, l listener, sock, slot int, page []byte, err error) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	if z.dead {
-		return 0, 0, 0, nil, errDied
+		return 0, 0, 0, 0, nil, errDied
 	}
 	slot, err = z.takeSlotLocked()
 	if err != nil {
-		return 0, 0, 0, nil, err
+		return 0, 0, 0, 0, nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -263,7 +264,7 @@ func (z *zygote) fork() (pid int, l listener, slot int, page []byte, err error) 
 	binary.LittleEndian.PutUint64(b[8:], uint64(slot*vm.PageSize))
 	binary.LittleEndian.PutUint64(b[16:], z.flags)
 	if _, err := unix.Write(z.sock, b[:]); err != nil {
-		return 0, 0, 0, nil, fmt.Errorf("zygote: fork: %w", err)
+		return 0, 0, 0, 0, nil, fmt.Errorf("zygote: fork: %w", err)
 	}
 	// The zygote says the pid, or why it could not clone; the shell, with its
 	// listener or why it has none, may be faster.
@@ -281,8 +282,8 @@ func (z *zygote) fork() (pid int, l listener, slot int, page []byte, err error) 
 			pid = int(v)
 			continue
 		case n == shellMessage && v >= 0:
-			if fds := rights(oob[:oobn]); len(fds) == 1 {
-				l = listener(fds[0])
+			if fds := rights(oob[:oobn]); len(fds) == 2 {
+				l, sock = listener(fds[0]), fds[1]
 				continue
 			}
 			failed = errors.New("no listener came")
@@ -296,14 +297,15 @@ func (z *zygote) fork() (pid int, l listener, slot int, page []byte, err error) 
 	if failed != nil {
 		if l >= 0 {
 			unix.Close(int(l))
+			unix.Close(sock)
 		}
 		if pid != 0 {
 			unix.Kill(pid, unix.SIGKILL)
 			wait4(pid)
 		}
-		return 0, 0, 0, nil, fmt.Errorf("no shell could be made: %w", failed)
+		return 0, 0, 0, 0, nil, fmt.Errorf("no shell could be made: %w", failed)
 	}
-	return pid, l, slot, page, nil
+	return pid, l, sock, slot, page, nil
 }
 
 func recvmsg(fd int, p, oob []byte) (n, oobn int, err error) {
