@@ -1,6 +1,7 @@
 package builder_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 // program gives the executable at a path of the repository.
-func program(t *testing.T, path string) zx.VMO {
+func program(t testing.TB, path string) zx.VMO {
 	t.Helper()
 	f, err := os.Open("../" + path)
 	if err != nil {
@@ -47,7 +48,7 @@ func program(t *testing.T, path string) zx.VMO {
 	return v
 }
 
-func vdso(t *testing.T) zx.VMO {
+func vdso(t testing.TB) zx.VMO {
 	t.Helper()
 	v, err := zx.VDSO()
 	if err != nil {
@@ -57,7 +58,7 @@ func vdso(t *testing.T) zx.VMO {
 }
 
 // bytesVMO gives an executable VMO with content.
-func bytesVMO(t *testing.T, b []byte) zx.VMO {
+func bytesVMO(t testing.TB, b []byte) zx.VMO {
 	t.Helper()
 	v, err := zx.NewVMO(uint64(len(b)), 0)
 	if err != nil {
@@ -643,6 +644,80 @@ func TestBuildRefuses(t *testing.T) {
 			checkError(t, err, tt.want)
 		})
 	}
+}
+
+// A program that ends too early is refused wherever it ends: all but the section
+// headers, which nobody needs to run it.
+func TestTruncated(t *testing.T) {
+	noLeaks(t)
+	all, err := os.ReadFile("../examples/hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := elf.ParseReaderAt(bytes.NewReader(all), int64(len(all)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var needed uint64
+	for _, p := range h.Programs {
+		if p.Type == elf.PTLoad {
+			needed = max(needed, p.Offset+p.Filesz)
+		}
+	}
+	if needed == 0 || needed >= uint64(len(all)) {
+		t.Fatalf("%d bytes of %d are needed", needed, len(all))
+	}
+	for n := range len(all) {
+		executable := bytesVMO(t, all[:n])
+		b, err := builder.New("test", zx.DefaultJob(), 0, executable, vdso(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		built, err := b.Build(t.Context())
+		if err == nil {
+			built.Close()
+		}
+		want := zx.ErrNotFound
+		switch {
+		case n == 0: // a VMO without pages cannot be read
+			want = zx.ErrOutOfRange
+		case uint64(n) >= needed:
+			want = zx.OK
+		}
+		if st := zx.StatusOf(err); st != want {
+			t.Errorf("the first %d bytes: %v, want %v", n, err, want)
+		}
+	}
+}
+
+// Whatever is wrong with a file, building a process of it fails or works: it
+// does not panic, and leaves nothing.
+func FuzzBuild(f *testing.F) {
+	for _, name := range []string{"../examples/hello", "../testdata/ld.so.1"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add(elfFile())
+	f.Add(interp("ld.so.1\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		before := zircon.Self().Handles().Len()
+		pb, err := builder.New("fuzz", zx.DefaultJob(), 0, bytesVMO(t, b), vdso(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		built, err := pb.Build(t.Context())
+		if err == nil {
+			built.Close()
+		} else if e := new(builder.Error); !errors.As(err, &e) || e.Status() == zx.OK {
+			t.Errorf("error %v, want a *builder.Error", err)
+		}
+		if after := zircon.Self().Handles().Len(); after != before {
+			t.Errorf("%d handles, %d before", after, before)
+		}
+	})
 }
 
 // A stack that is too large for any address space is the system's to refuse.
