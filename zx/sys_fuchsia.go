@@ -429,3 +429,26 @@ func sysDebuglogRead(h Handle, options uint32, b []byte) (int, Status) {
 }
 
 func sysClockMonotonic() Time { return Time(sys.Sys_clock_get_monotonic()) }
+
+// clockArgsV1 says that a clock's arguments are the first version of their
+// structure (ZX_CLOCK_ARGS_VERSION(1)).
+const clockArgsV1 = 1 << 58
+
+func sysClockCreate(options uint64, backstop Time) (Handle, Status) {
+	var out sys.Handle
+	args := sys.ClockCreateArgsV1{BackstopTime: int64(backstop)}
+	st := sys.Sys_clock_create(options|clockArgsV1, unsafe.Pointer(&args), &out)
+	return Handle(out), Status(st)
+}
+
+func sysClockRead(h Handle) (Time, Status) {
+	var t sys.Time
+	st := sys.Sys_clock_read(sys.Handle(h), &t)
+	return Time(t), Status(st)
+}
+
+func sysClockSet(h Handle, t Time) Status {
+	const valueValid = 1 << 0 // ZX_CLOCK_UPDATE_OPTION_VALUE_VALID
+	args := sys.ClockUpdateArgsV1{Value: int64(t)}
+	return Status(sys.Sys_clock_update(sys.Handle(h), valueValid|clockArgsV1, unsafe.Pointer(&args)))
+}

@@ -265,3 +265,16 @@ func sysDebuglogRead(h Handle, options uint32, b []byte) (int, Status) {
 }
 
 func sysClockMonotonic() Time { return Time(syscalls.ClockMonotonic(zircon.Self())) }
+
+func sysClockCreate(options uint64, backstop Time) (Handle, Status) {
+	return syscalls.ClockCreate(zircon.Self(), options, int64(backstop))
+}
+
+func sysClockRead(h Handle) (Time, Status) {
+	t, st := syscalls.ClockRead(zircon.Self(), h)
+	return Time(t), st
+}
+
+func sysClockSet(h Handle, t Time) Status {
+	return syscalls.ClockUpdate(zircon.Self(), h, object.ClockUpdate{Options: object.ClockUpdateValue, Value: int64(t)})
+}

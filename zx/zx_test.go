@@ -364,6 +364,27 @@ func TestTimer(t *testing.T) {
 	}
 }
 
+// A clock stands at its backstop until it is set, and runs from then on.
+func TestClock(t *testing.T) {
+	c, err := zx.NewClock(zx.ClockMonotonic, 1000)
+	must(t, err)
+	defer c.Close()
+	if now, err := c.Read(); now != 1000 || err != nil {
+		t.Errorf("before it is set: %d, %v", now, err)
+	}
+	must(t, c.Set(5000))
+	first, err := c.Read()
+	must(t, err)
+	second, err := c.Read()
+	must(t, err)
+	if first < 5000 || second < first {
+		t.Errorf("after it is set to 5000: %d, then %d", first, second)
+	}
+	if err := c.Set(10); !errors.Is(err, zx.ErrInvalidArgs) {
+		t.Errorf("set to before its backstop: %v, want %v", err, zx.ErrInvalidArgs)
+	}
+}
+
 func TestVMO(t *testing.T) {
 	v, err := zx.NewVMO(5000, zx.VMOResizable)
 	must(t, err)

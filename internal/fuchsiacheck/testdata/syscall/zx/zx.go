@@ -59,6 +59,17 @@ type PortPacket struct {
 	Union  [32]byte
 }
 
+type ClockCreateArgsV1 struct {
+	BackstopTime int64
+}
+
+type ClockUpdateArgsV1 struct {
+	RateAdjust int32
+	Padding1   [4]byte
+	Value      int64
+	ErrorBound uint64
+}
+
 // GetStartupHandle takes a handle of the bootstrap message by its PA_HND number.
 func GetStartupHandle(info uint32) Handle
 
@@ -130,3 +141,6 @@ func Sys_debuglog_create(resource Handle, options uint32, out *Handle) Status
 func Sys_debuglog_write(handle Handle, options uint32, buffer unsafe.Pointer, buffer_size uint) Status
 func Sys_debuglog_read(handle Handle, options uint32, buffer unsafe.Pointer, buffer_size uint) Status
 func Sys_clock_get_monotonic() Time
+func Sys_clock_create(options uint64, args unsafe.Pointer, out *Handle) Status
+func Sys_clock_read(handle Handle, now *Time) Status
+func Sys_clock_update(handle Handle, options uint64, args unsafe.Pointer) Status
