@@ -156,6 +156,14 @@ func (c *Core) addObserver(o Observer, via *Handle) {
 	}
 }
 
+// Observers is how many wait for o's signals, for tests that wait for them to.
+func Observers(o Object) int {
+	c := o.base()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.observers)
+}
+
 // removeObserver removes o if it is still there and says whether it was. now is
 // the present state.
 func (c *Core) removeObserver(o Observer) (now zx.Signals, there bool) {
