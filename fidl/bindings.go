@@ -5,3 +5,4 @@ package fidl
 //go:generate sh -c "go run ./cmd/fidlgen -out . lib/*/*.fidl"
 //go:generate sh -c "go run ./cmd/fidlgen -out internal/gentest -prefix go.fuchsia.dev/fidl-go/internal/gentest -library test.wire lib/zx/*.fidl internal/gentest/*.fidl"
 //go:generate sh -c "go run ./cmd/fidlgen -out . example/*/*.fidl"
+//go:generate sh -c "go run ./cmd/fidlgen -registry messages.fidl_test.go -package test.wire=go.fuchsia.dev/fidl-go/internal/gentest/test/wire lib/*/*.fidl internal/gentest/*.fidl"

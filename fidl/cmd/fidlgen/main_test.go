@@ -24,7 +24,7 @@ func TestBindingsAreFresh(t *testing.T) {
 		if !ok {
 			continue
 		}
-		tmp, out := t.TempDir(), ""
+		tmp, out := t.TempDir(), "."
 		var args []string
 		words := strings.Fields(strings.TrimSuffix(cmd, `"`))
 		for i := 0; i < len(words); i++ {
@@ -33,6 +33,9 @@ func TestBindingsAreFresh(t *testing.T) {
 				i++
 				out = words[i]
 				args = append(args, "-out", tmp)
+			case w == "-registry":
+				i++
+				args = append(args, w, filepath.Join(tmp, words[i]))
 			case strings.Contains(w, "*"):
 				files, err := filepath.Glob(w)
 				if err != nil || len(files) == 0 {
@@ -71,7 +74,7 @@ func tree(t *testing.T, root string) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".fidl.go") {
+		if err != nil || !strings.HasSuffix(path, ".fidl.go") && !strings.HasSuffix(path, ".fidl_test.go") {
 			return err
 		}
 		b, err := os.ReadFile(path)
