@@ -376,6 +376,22 @@ func TestRefusals(t *testing.T) {
 				addHandle(t, c, handle(t), id(processargs.User0, 0))
 			}
 		}, zx.ErrInvalidArgs},
+		{"more handles than are kept", func(t *testing.T, c conn, _ *process.LaunchInfo) {
+			for range 20 {
+				req := new(process.LauncherAddHandlesRequest)
+				for range 60 {
+					req.Handles = append(req.Handles, process.HandleInfo{Handle: handle(t), Id: id(processargs.User0, 0)})
+				}
+				must(t, c.AddHandles(t.Context(), req))
+			}
+			addNames(t, c, "/svc")
+		}, zx.ErrInvalidArgs},
+		{"more bytes than are kept", func(t *testing.T, c conn, _ *process.LaunchInfo) {
+			for range 20 {
+				addEnvirons(t, c, strings.Repeat("x", 60000))
+			}
+			addNames(t, c, "/svc")
+		}, zx.ErrInvalidArgs},
 		{"executable that is no ELF", func(t *testing.T, _ conn, info *process.LaunchInfo) {
 			replaceExecutable(info, vmo(t, strings.Repeat("no ELF ", 10)))
 		}, zx.ErrNotFound},
@@ -770,4 +786,30 @@ func (l *recordingLoader) LoadObject(_ context.Context, req *ldsvc.LoaderLoadObj
 func (l *recordingLoader) Done(ctx context.Context) error {
 	fidl.CallFrom(ctx).Stop()
 	return nil
+}
+
+// Once it drains, a server launches nothing more; what a client brought for it
+// is released.
+func TestDrain(t *testing.T) {
+	noLeaks(t)
+	client, server := channel(t)
+	s := &launcher.Server{VDSO: zx.VDSO, Log: zap.NewNop()}
+	served := make(chan error)
+	go func() { served <- s.Serve(context.Background(), server) }()
+	c := process.NewLauncherClient(client)
+	a, b := channel(t)
+	addHandle(t, c, b.Take(), uint32(processargs.NewHandleInfo(processargs.User0, 0)))
+	s.Drain()
+	launched, err := c.Launch(t.Context(), &process.LauncherLaunchRequest{Info: hello(t)})
+	must(t, err)
+	created, err := c.CreateWithoutStarting(t.Context(), &process.LauncherCreateWithoutStartingRequest{Info: hello(t)})
+	must(t, err)
+	if launched.Status != zx.ErrUnavailable || created.Status != zx.ErrUnavailable {
+		t.Errorf("statuses %v and %v, want UNAVAILABLE", launched.Status, created.Status)
+	}
+	if _, err := a.Wait(t.Context(), zx.ChannelPeerClosed, zx.InfiniteFuture); err != nil {
+		t.Error(err)
+	}
+	must(t, c.Close())
+	must(t, <-served)
 }
