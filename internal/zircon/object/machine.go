@@ -50,7 +50,8 @@ type SpaceEvents interface {
 	Fault(cookie any, f *Fault)
 	// ThreadGone says that a native thread has ended by itself (after an exit entry).
 	ThreadGone(cookie any)
-	// Gone says that no thread runs any more and the memory is released.
+	// Gone says that no thread runs any more. The host may be about to release
+	// what the space used.
 	// Called once. killed is false when it ended other than by Kill; why says how.
 	Gone(killed bool, why string)
 }

@@ -32,6 +32,7 @@ type Process struct {
 	handles *HandleTable
 	aspace  *vm.Aspace
 	policy  policy
+	raises  bool                  // policy.raises()
 	space   atomic.Pointer[Space] // nil until started; then constant
 
 	exceptions exceptionate
@@ -42,7 +43,6 @@ type Process struct {
 	mu          sync.Mutex
 	state       processState // guarded by mu
 	starting    bool         // guarded by mu; the first thread is on its way
-	started     bool         // guarded by mu; has left the new state at some time
 	startTime   int64        // guarded by mu; monotonic
 	threads     []*Thread    // guarded by mu; those that run
 	retcode     int64        // guarded by mu
@@ -83,6 +83,7 @@ func newProcess(j *Job, name string) *Process {
 	j.mu.Lock()
 	p.policy = j.policy
 	j.mu.Unlock()
+	p.raises = p.policy.raises()
 	p.SetName(name)
 	p.init(j.k, zx.ObjTypeProcess, 0)
 	return p
@@ -94,7 +95,7 @@ func (k *Kernel) NewHostProcess(job *Job, name string) *Process {
 	p := newProcess(job, name)
 	p.host = true
 	p.aspace = vm.NewAspace()
-	p.state, p.started = processRunning, true
+	p.state = processRunning
 	return p
 }
 
@@ -145,6 +146,10 @@ func (p *Process) PolicyAction(c Condition) Action {
 	}
 	return p.policy.action[c]
 }
+
+// PolicyRaises says whether PolicyAction is anything but ActionAllow and
+// ActionDeny for some condition.
+func (p *Process) PolicyRaises() bool { return p.raises }
 
 // EnforcePolicy gives ACCESS_DENIED for what the policy of the process's job
 // does not allow, and kills the process where it says so. The exceptions that
@@ -224,7 +229,7 @@ func (p *Process) startThread(t *Thread, r StartRegs, first bool) zx.Status {
 	}
 	p.threads = append(p.threads, t)
 	if first {
-		p.state, p.started, p.starting = processRunning, true, true
+		p.state, p.starting = processRunning, true
 		p.startTime = p.k.Monotonic()
 	}
 	p.mu.Unlock()
@@ -336,7 +341,10 @@ func (p *Process) startingException(t *Thread, r StartRegs, first bool) bool {
 }
 
 // Exit ends the process with a return code of its own.
-func (p *Process) Exit(retcode int64) { p.terminate(retcode, "") }
+func (p *Process) Exit(retcode int64) { p.end(nil, retcode, "") }
+
+// ExitBy is Exit by a thread of the process, in a system call.
+func (p *Process) ExitBy(t *Thread, retcode int64) { p.end(t, retcode, "") }
 
 // Kill ends the process from outside. It has no effect on one that is ending.
 func (p *Process) Kill(retcode int64) { p.terminate(retcode, "killed") }
@@ -348,6 +356,11 @@ func (p *Process) Fail(format string, args ...any) {
 
 // terminate ends the process. A format other than "" becomes its KillReason.
 func (p *Process) terminate(retcode int64, format string, args ...any) {
+	p.end(nil, retcode, format, args...)
+}
+
+// end is terminate, by a thread of the process if by is one.
+func (p *Process) end(by *Thread, retcode int64, format string, args ...any) {
 	if p.host {
 		return
 	}
@@ -363,8 +376,11 @@ func (p *Process) terminate(retcode int64, format string, args ...any) {
 	unstarted := p.state == processNew
 	starting := p.starting
 	threads := slices.Clone(p.threads)
+	// A lone thread that waits for an answer, which it will not get, runs no
+	// more: nobody need wait for the host to take it down.
+	alone := by != nil && !starting && len(threads) == 1 && threads[0] == by
 	p.state = processDying
-	if unstarted {
+	if unstarted || alone {
 		p.state = processDead
 	}
 	p.mu.Unlock()
@@ -378,6 +394,9 @@ func (p *Process) terminate(retcode int64, format string, args ...any) {
 	}
 	for _, t := range threads {
 		t.kill()
+	}
+	if alone {
+		p.finish()
 	}
 	if s := p.Space(); s != nil && !starting {
 		s.Kill()
@@ -433,7 +452,7 @@ func (p *Process) ExitThread(t *Thread) (last bool) {
 	last = len(p.threads) == 1 && p.threads[0] == t
 	p.mu.Unlock()
 	if last {
-		p.Exit(0)
+		p.ExitBy(t, 0)
 	}
 	return last
 }
@@ -551,7 +570,7 @@ func (p *Process) Info() ProcessInfo {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	exited := p.state == processDying || p.state == processDead
-	i := ProcessInfo{StartTime: p.startTime, Started: p.started, Exited: exited, DebuggerAttached: attached}
+	i := ProcessInfo{StartTime: p.startTime, Started: p.state != processNew, Exited: exited, DebuggerAttached: attached}
 	if exited {
 		i.Retcode = p.retcode
 	}
@@ -618,29 +637,19 @@ func (p *Process) SetCritical(j *Job, nonzero bool) zx.Status {
 	return zx.OK
 }
 
-// DebugAddrBreakOnSet is a value of the debug address that asks for a breakpoint
-// when the address is set: ZX_PROCESS_DEBUG_ADDR_BREAK_ON_SET.
-const DebugAddrBreakOnSet = 1
-
-// DebugAddr is where the dynamic linker has its list of modules; 0 until set.
+// DebugAddr is where the dynamic linker has its list of modules, or what a
+// debugger asks of it (ZX_PROCESS_DEBUG_ADDR_BREAK_ON_SET); 0 until set.
 func (p *Process) DebugAddr() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.debugAddr
 }
 
-// SetDebugAddr sets DebugAddr, once: INVALID_ARGS for 0, ACCESS_DENIED when set.
-func (p *Process) SetDebugAddr(a uint64) zx.Status {
-	if a == 0 {
-		return zx.ErrInvalidArgs
-	}
+// SetDebugAddr sets DebugAddr.
+func (p *Process) SetDebugAddr(a uint64) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.debugAddr > DebugAddrBreakOnSet {
-		return zx.ErrAccessDenied
-	}
 	p.debugAddr = a
-	return zx.OK
+	p.mu.Unlock()
 }
 
 // BreakOnLoad is ZX_PROP_PROCESS_BREAK_ON_LOAD: a value between the dynamic

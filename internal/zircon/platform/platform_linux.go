@@ -4,6 +4,8 @@ package platform
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"go.uber.org/zap"
@@ -25,6 +27,10 @@ type Platform struct {
 	closed chan struct{}
 	once   sync.Once
 	filler sync.WaitGroup
+
+	mu     sync.Mutex
+	spaces map[*space]bool // guarded by mu: those not reaped
+	live   sync.WaitGroup  // of spaces
 }
 
 // New readies the platform. It starts the zygote, and fills the pool, in the
@@ -45,6 +51,7 @@ func New(c Config) (*Platform, error) {
 		ready:  make(chan *shell, c.Pool),
 		want:   make(chan struct{}, max(c.Pool, 1)),
 		closed: make(chan struct{}),
+		spaces: make(map[*space]bool),
 	}
 	p.zygote = sync.OnceValues(func() (*zygote, error) { return startZygote(stub) })
 	for range c.Pool {
@@ -110,7 +117,20 @@ func (p *Platform) NewSpace(ev object.SpaceEvents) (object.Space, error) {
 		p.log.Error("no process can be made on this host", zap.Error(err))
 		return nil, fmt.Errorf("%w: %w", zx.ErrNoResources, err)
 	}
-	return &space{shell: s, ev: ev, log: p.log, threads: make(map[uint32]*thread)}, nil
+	sp := &space{p: p, shell: s, ev: ev, log: p.log, threads: make(map[uint32]*thread)}
+	p.live.Add(1)
+	p.mu.Lock()
+	p.spaces[sp] = true
+	p.mu.Unlock()
+	return sp, nil
+}
+
+// reaped is called for a space that has left nothing on the host.
+func (p *Platform) reaped(s *space) {
+	p.mu.Lock()
+	delete(p.spaces, s)
+	p.mu.Unlock()
+	p.live.Done()
 }
 
 // Entries are addresses of the stub in every process, for the vDSO.
@@ -124,12 +144,19 @@ func (p *Platform) Entries() Entries {
 	return Entries{ThreadExit: p.stub.threadExit, Linux: p.stub.linux}
 }
 
-// Close ends the zygote and the shells of the pool. Spaces live on until they
-// are killed.
+// Close kills every space, ends the pool and the zygote, and waits until nothing
+// of them is left. It is for a platform of which no more spaces are asked.
 func (p *Platform) Close() {
 	p.once.Do(func() {
 		close(p.closed)
 		p.filler.Wait()
+		p.mu.Lock()
+		spaces := slices.Collect(maps.Keys(p.spaces))
+		p.mu.Unlock()
+		for _, s := range spaces {
+			s.Kill()
+		}
+		p.live.Wait()
 		for {
 			select {
 			case s := <-p.ready:

@@ -51,6 +51,8 @@ type shell struct {
 
 	isGone atomic.Bool // all threads have ended
 
+	first notif // the request of a thread that was made ahead, to start
+
 	memory sync.RWMutex // read: the pid is used for a transfer; write: it is given back
 	reaped bool         // guarded by memory
 }
@@ -78,7 +80,15 @@ func (z *zygote) newShell() (*shell, error) {
 	for _, fd := range []uint64{fdSocket, fdCommand, 0, 2} {
 		born = append(born, command{nr: unix.SYS_CLOSE, args: [6]uint64{fd}})
 	}
-	_, err = s.run(born, nil)
+	// A thread is made ahead of its use: to answer it is all that a start takes.
+	born = append(born, cloneThread(0))
+	_, err = s.run(born, func(n notif) { s.first = n })
+	if err == nil && s.first.id == 0 {
+		err = s.next(&s.first)
+	}
+	if err == nil && (s.first.nr != nrReady || !s.isStub(&s.first)) {
+		err = errors.New("unexpected call")
+	}
 	if err != nil {
 		s.kill()
 		s.reap()
@@ -86,6 +96,14 @@ func (z *zygote) newShell() (*shell, error) {
 	}
 	return s, nil
 }
+
+// cloneThread is the command that makes a thread in a slot.
+func cloneThread(slot int) command {
+	return command{nr: unix.SYS_CLONE, args: [6]uint64{threadFlags}, frame: frameAddr(slotAddr(slot))}
+}
+
+// slotAddr is where a thread's slot is.
+func slotAddr(slot int) uint64 { return threadSlots + uint64(slot)*slotSize }
 
 var errGone = fmt.Errorf("the process is gone: %w", zx.ErrBadState)
 

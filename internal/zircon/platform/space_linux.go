@@ -18,6 +18,7 @@ import (
 
 // space is a shell in use by a process: object.Space.
 type space struct {
+	p     *Platform
 	shell *shell
 	ev    object.SpaceEvents
 	log   *zap.Logger
@@ -38,8 +39,6 @@ type thread struct {
 	cookie any
 	trap   *object.Trap // a thread has one system call at a time
 }
-
-func (s *space) slotAddr(slot int) uint64 { return threadSlots + uint64(slot)*slotSize }
 
 // ID implements object.Space: the Linux process id.
 func (s *space) ID() int { return s.shell.pid }
@@ -123,16 +122,15 @@ func (s *space) StartThread(cookie any, r object.StartRegs) error {
 	s.reading = true
 	s.mu.Unlock()
 
-	frame, at := startFrame(s.slotAddr(t.slot), r)
+	frame, at := startFrame(slotAddr(t.slot), r)
 	err := s.shell.write(frame, at)
-	if err == nil {
-		cmds := []command{{nr: unix.SYS_CLONE, args: [6]uint64{threadFlags}, frame: at}}
-		other := s.later
-		if first {
-			// Nobody reads yet: the reader starts with what comes meanwhile.
-			other = func(n notif) { go s.handle(&n) }
-		}
-		_, err = s.shell.run(cmds, other)
+	switch {
+	case err != nil:
+	case first:
+		// Its native thread waits already.
+		s.ready(&s.shell.first)
+	default:
+		_, err = s.shell.run([]command{cloneThread(t.slot)}, s.later)
 	}
 	if first {
 		go s.read()
@@ -185,20 +183,21 @@ func (s *space) read() {
 	killed := s.killed
 	s.killed = true // its pid is about to be reused
 	s.mu.Unlock()
-	if !killed {
-		s.shell.kill() // a listener that failed must not leave it behind
+	if killed {
+		// No thread runs any more; nobody need wait for Linux to tidy up.
+		s.ev.Gone(true, "")
+		s.shell.reap()
+		s.p.reaped(s)
+		return
 	}
+	s.shell.kill() // a listener that failed must not leave it behind
 	ws := s.shell.reap()
-	why := ""
-	if !killed {
-		switch {
-		case ws.Signaled():
-			why = "the host ended it: " + unix.SignalName(ws.Signal())
-		default:
-			why = fmt.Sprintf("its host process ended with status %d", ws.ExitStatus())
-		}
+	why := fmt.Sprintf("its host process ended with status %d", ws.ExitStatus())
+	if ws.Signaled() {
+		why = "the host ended it: " + unix.SignalName(ws.Signal())
 	}
-	s.ev.Gone(killed, why)
+	s.ev.Gone(false, why)
+	s.p.reaped(s)
 }
 
 // later handles a notification that came to someone who waits for the control
@@ -252,7 +251,7 @@ func (s *space) ready(n *notif) {
 	s.mu.Lock()
 	var t *thread
 	for _, c := range s.slots {
-		if c != nil && c.tid == 0 && frameAddr(s.slotAddr(c.slot)) == n.args[0] {
+		if c != nil && c.tid == 0 && frameAddr(slotAddr(c.slot)) == n.args[0] {
 			t = c
 			t.tid = n.pid
 			s.threads[n.pid] = t

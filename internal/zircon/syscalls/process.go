@@ -14,7 +14,7 @@ const processShared = 1
 
 var processTable = []Entry{
 	{Name: "zx_process_exit", Args: 1, NoReturn: true, Handler: func(c *Call) zx.Status {
-		c.Proc.Exit(c.I64(0))
+		c.Proc.ExitBy(c.Thread, c.I64(0))
 		return zx.OK
 	}},
 	{Name: "zx_process_create", Args: 6, Handler: func(c *Call) zx.Status {
