@@ -1,6 +1,10 @@
 package object
 
-import "go.fuchsia.dev/fidl-go/zx"
+import (
+	"slices"
+
+	"go.fuchsia.dev/fidl-go/zx"
+)
 
 // Condition is something that a job's policy decides about: ZX_POL_*, from
 // <zircon/syscalls/policy.h>.
@@ -71,6 +75,12 @@ type policy struct {
 type TimerSlack struct {
 	Min  int64
 	Mode uint32
+}
+
+// raises says whether there is a condition that has to be told of, or killed
+// for, beyond being denied.
+func (p *policy) raises() bool {
+	return slices.ContainsFunc(p.action[:], func(a Action) bool { return a > ActionDeny })
 }
 
 func isNew(c Condition) bool {

@@ -64,8 +64,15 @@ func (c *Call) run() {
 	}
 }
 
-// finish answers the call and gives c back.
+// finish ends the call: it is answered, unless the policy of the job is against.
 func (c *Call) finish(st zx.Status) {
+	if !c.policy(st) {
+		c.answer(st)
+	}
+}
+
+// answer answers the call and gives c back.
+func (c *Call) answer(st zx.Status) {
 	trap, gone := c.trap, false
 	select {
 	case <-c.Done():

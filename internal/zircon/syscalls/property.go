@@ -78,7 +78,7 @@ var numbers = map[uint32]interface {
 }{
 	propProcessDebugAddr: property[*object.Process]{
 		get: func(p *object.Process) (uint64, zx.Status) { return p.DebugAddr(), zx.OK },
-		set: (*object.Process).SetDebugAddr,
+		set: func(p *object.Process, v uint64) zx.Status { p.SetDebugAddr(v); return zx.OK },
 	},
 	propProcessVDSOBase: property[*object.Process]{
 		get: func(p *object.Process) (uint64, zx.Status) { return p.VDSOBase(), zx.OK },

@@ -160,7 +160,7 @@ func TestVMARTrapped(t *testing.T) {
 	p.is("unmap and exit, wrongly", p.call("zx_vmar_unmap_handle_close_thread_exit", uint64(root), a+1, vm.PageSize, 0), zx.ErrInvalidArgs)
 }
 
-func mapsOf(t *testing.T, p *object.Process) []vm.MapInfo {
+func mapsOf(t testing.TB, p *object.Process) []vm.MapInfo {
 	t.Helper()
 	l, st := p.Aspace().Maps()
 	if st != zx.OK {
