@@ -54,13 +54,37 @@ func New(dirs []string, log *zap.Logger) (*Service, error) {
 	return s, nil
 }
 
+// Transport is what a connection comes by, and what its handles are made of.
+type Transport interface {
+	fidl.Transport
+	// AddFile gives a handle of a VMO, with the right to execute, over f, which
+	// stays the caller's.
+	AddFile(f *os.File) (zx.Handle, error)
+	// Open gives what goes by a channel that came by this transport, and
+	// consumes the handle.
+	Open(h zx.Handle) (Transport, error)
+}
+
+// channel is the Transport of a connection within the kernel.
+type channel struct{ *zx.Channel }
+
+func (channel) AddFile(f *os.File) (zx.Handle, error) {
+	v, err := zx.VMOFromFile(f, true)
+	return v.Take(), err
+}
+
+func (channel) Open(h zx.Handle) (Transport, error) {
+	c := zx.ChannelFromHandle(h)
+	return channel{&c}, nil
+}
+
 // Connect gives a client's end of a new connection. BAD_STATE after Close.
 func (s *Service) Connect() (zx.Channel, error) {
 	client, server, err := zx.NewChannel()
 	if err != nil {
 		return zx.Channel{}, err
 	}
-	if err := s.Serve(server); err != nil {
+	if err := s.Serve(channel{&server}); err != nil {
 		client.Close()
 		return zx.Channel{}, err
 	}
@@ -68,18 +92,18 @@ func (s *Service) Connect() (zx.Channel, error) {
 }
 
 // Serve serves a connection, in the background, until its client is done or
-// closes it, or Close. BAD_STATE, and server is closed, after Close.
-func (s *Service) Serve(server zx.Channel) error {
+// closes it, or Close. It consumes t: BAD_STATE, and t is closed, after Close.
+func (s *Service) Serve(t Transport) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		server.Close()
+		t.Close()
 		return zx.ErrBadState
 	}
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
-		if err := ldsvc.ServeLoader(s.ctx, &server, &conn{s: s}); err != nil && s.ctx.Err() == nil {
+		if err := ldsvc.ServeLoader(s.ctx, t, &conn{s: s, t: t}); err != nil && s.ctx.Err() == nil {
 			s.log.Warn("loader connection ended", zap.Error(err))
 		}
 	}()
@@ -99,57 +123,59 @@ func (s *Service) Close() {
 	s.roots = nil
 }
 
-// Load gives the library of a name, with a configuration as a client sets it.
+// Open gives the library of a name, with a configuration as a client sets it.
 // The status is NOT_FOUND, ACCESS_DENIED or IO.
-func (s *Service) Load(name, config string) (zx.VMO, error) {
+func (s *Service) Open(name, config string) (*os.File, error) {
 	subdir, only := strings.CutSuffix(config, "!")
 	for _, r := range s.roots {
 		if subdir != "" {
-			v, err := open(r, path.Join(subdir, name))
+			f, err := open(r, path.Join(subdir, name))
 			if !errors.Is(err, zx.ErrNotFound) {
-				return v, err
+				return f, err
 			}
 			if only {
 				continue
 			}
 		}
-		v, err := open(r, name)
+		f, err := open(r, name)
 		if !errors.Is(err, zx.ErrNotFound) {
-			return v, err
+			return f, err
 		}
 	}
-	return zx.VMO{}, zx.ErrNotFound
+	return nil, zx.ErrNotFound
 }
 
 // open gives a file below a directory: NOT_FOUND if it is no regular file there.
-func open(r *os.Root, name string) (zx.VMO, error) {
+func open(r *os.Root, name string) (*os.File, error) {
 	name = filepath.FromSlash(name)
 	if !filepath.IsLocal(name) {
-		return zx.VMO{}, zx.ErrNotFound
+		return nil, zx.ErrNotFound
 	}
 	// Without O_NONBLOCK the open of a pipe would wait for its other end.
 	f, err := r.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
 	case err == nil:
 	case errors.Is(err, fs.ErrPermission):
-		return zx.VMO{}, zx.ErrAccessDenied
+		return nil, zx.ErrAccessDenied
 	default: // not there, or not within the directory
-		return zx.VMO{}, zx.ErrNotFound
+		return nil, zx.ErrNotFound
 	}
-	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return zx.VMO{}, zx.ErrIO
+		f.Close()
+		return nil, zx.ErrIO
 	}
 	if !info.Mode().IsRegular() {
-		return zx.VMO{}, zx.ErrNotFound
+		f.Close()
+		return nil, zx.ErrNotFound
 	}
-	return zx.VMOFromFile(f, true)
+	return f, nil
 }
 
 // conn is one connection. Its methods are called one at a time.
 type conn struct {
 	s      *Service
+	t      Transport
 	config string
 }
 
@@ -161,9 +187,18 @@ func (c *conn) Done(ctx context.Context) error {
 
 // LoadObject implements fuchsia.ldsvc/Loader.LoadObject.
 func (c *conn) LoadObject(_ context.Context, req *ldsvc.LoaderLoadObjectRequest) (*ldsvc.LoaderLoadObjectResponse, error) {
-	v, err := c.s.Load(req.ObjectName, c.config)
+	h, err := c.load(req.ObjectName)
 	c.s.log.Debug("load object", zap.String("name", req.ObjectName), zap.String("config", c.config), zap.Error(err))
-	return &ldsvc.LoaderLoadObjectResponse{Rv: zx.StatusOf(err), Object: v.Take()}, nil
+	return &ldsvc.LoaderLoadObjectResponse{Rv: zx.StatusOf(err), Object: h}, nil
+}
+
+func (c *conn) load(name string) (zx.Handle, error) {
+	f, err := c.s.Open(name, c.config)
+	if err != nil {
+		return zx.HandleInvalid, err
+	}
+	defer f.Close()
+	return c.t.AddFile(f)
 }
 
 // Config implements fuchsia.ldsvc/Loader.Config: INVALID_ARGS for what is not
@@ -180,6 +215,9 @@ func (c *conn) Config(_ context.Context, req *ldsvc.LoaderConfigRequest) (*ldsvc
 // Clone implements fuchsia.ldsvc/Loader.Clone. The new connection has no
 // configuration.
 func (c *conn) Clone(_ context.Context, req *ldsvc.LoaderCloneRequest) (*ldsvc.LoaderCloneResponse, error) {
-	err := c.s.Serve(zx.ChannelFromHandle(req.Loader.Handle))
+	t, err := c.t.Open(req.Loader.Handle)
+	if err == nil {
+		err = c.s.Serve(t)
+	}
 	return &ldsvc.LoaderCloneResponse{Rv: zx.StatusOf(err)}, nil
 }

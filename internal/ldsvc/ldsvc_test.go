@@ -147,11 +147,12 @@ func TestLoadObject(t *testing.T) {
 
 // What is given can be mapped as code and passed on, and not be written.
 func TestRights(t *testing.T) {
-	s, _ := serve(t, write(t, "lib"))
-	v, err := s.Load("lib", "")
-	if err != nil {
-		t.Fatal(err)
+	_, c := serve(t, write(t, "lib"))
+	rep, err := c.LoadObject(t.Context(), &bindings.LoaderLoadObjectRequest{ObjectName: "lib"})
+	if err != nil || rep.Rv != zx.OK {
+		t.Fatal(rep, err)
 	}
+	v := zx.VMOFromHandle(rep.Object)
 	defer v.Close()
 	info, err := v.BasicInfo()
 	if err != nil {
