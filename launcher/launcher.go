@@ -14,6 +14,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.uber.org/zap"
 
@@ -35,15 +36,39 @@ type Server struct {
 	// Failed, unless nil, is told why a process was not made, before the client
 	// gets the status.
 	Failed func(error)
+
+	mu       sync.Mutex // guards draining, and adding to launches
+	draining bool
+	launches sync.WaitGroup // under way
 }
 
 // Serve serves a connection until its client closes it, breaks the protocol, or
 // ctx ends; then it closes t and whatever the client left. It returns nil if
-// the client closed it.
-func (s *Server) Serve(ctx context.Context, t fidl.Transport) error {
+// the client closed it. The connection speaks what others serves besides.
+func (s *Server) Serve(ctx context.Context, t fidl.Transport, others ...fidl.Dispatcher) error {
 	c := &conn{s: s}
 	defer func() { c.take().close() }()
-	return process.ServeLauncher(ctx, t, c)
+	return fidl.Serve(ctx, t, append([]fidl.Dispatcher{process.LauncherDispatcher(c)}, others...)...)
+}
+
+// Drain refuses all further launches, with UNAVAILABLE, and waits for those under
+// way. The connections remain.
+func (s *Server) Drain() {
+	s.mu.Lock()
+	s.draining = true
+	s.mu.Unlock()
+	s.launches.Wait()
+}
+
+// begin says that a launch begins. The caller calls end when it is over.
+func (s *Server) begin() (end func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return nil, &Error{"the launcher is about to end", zx.ErrUnavailable}
+	}
+	s.launches.Add(1)
+	return s.launches.Done, nil
 }
 
 // Error says why a process was not launched.
@@ -205,6 +230,11 @@ func (c *conn) create(ctx context.Context, info *process.LaunchInfo, job *zx.Job
 	defer s.close()
 	executable := zx.VMOFromHandle(info.Executable)
 	defer executable.Close()
+	end, err := c.s.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 
 	// The process may wait for a loader that is of the client: when the client
 	// goes, nobody waits for the process any more.
