@@ -104,6 +104,14 @@ func invalid(format string, args ...any) error {
 	return &Error{Reason: fmt.Sprintf(format, args...)}
 }
 
+// What is kept for a connection: far more than a bootstrap message holds, so
+// that its own limits decide, and not so much that a client could fill the
+// memory.
+const (
+	maxBytes   = 16 * zx.ChannelMaxMsgBytes
+	maxHandles = 16 * zx.ChannelMaxMsgHandles
+)
+
 // state is what a client has said so far.
 type state struct {
 	args    []string
@@ -111,6 +119,22 @@ type state struct {
 	names   []builder.NamespaceEntry
 	handles []process.HandleInfo
 	options uint32
+
+	bytes    int  // of strings, with 16 more for each
+	overflow bool // there was more than is kept: no launch can succeed
+}
+
+// keep says whether n more bytes in strings are kept.
+func (s *state) keep(n, strings int) bool {
+	s.bytes += n + 16*strings
+	s.overflow = s.overflow || s.bytes > maxBytes
+	return !s.overflow
+}
+
+// keepHandles says whether n more handles are kept.
+func (s *state) keepHandles(n int) bool {
+	s.overflow = s.overflow || len(s.names)+len(s.handles)+n > maxHandles
+	return !s.overflow
 }
 
 // close closes the handles that are left.
@@ -139,17 +163,24 @@ func (c *conn) take() *state {
 
 // AddArgs implements fuchsia.process/Launcher.AddArgs.
 func (c *conn) AddArgs(_ context.Context, req *process.LauncherAddArgsRequest) error {
-	c.state.args = appendBytes(c.state.args, req.Args)
+	c.state.args = c.state.appendBytes(c.state.args, req.Args)
 	return nil
 }
 
 // AddEnvirons implements fuchsia.process/Launcher.AddEnvirons.
 func (c *conn) AddEnvirons(_ context.Context, req *process.LauncherAddEnvironsRequest) error {
-	c.state.environ = appendBytes(c.state.environ, req.Environ)
+	c.state.environ = c.state.appendBytes(c.state.environ, req.Environ)
 	return nil
 }
 
-func appendBytes(dst []string, bs [][]byte) []string {
+func (s *state) appendBytes(dst []string, bs [][]byte) []string {
+	n := 0
+	for _, b := range bs {
+		n += len(b)
+	}
+	if !s.keep(n, len(bs)) {
+		return dst
+	}
 	dst = slices.Grow(dst, len(bs))
 	for _, b := range bs {
 		dst = append(dst, string(b))
@@ -159,7 +190,12 @@ func appendBytes(dst []string, bs [][]byte) []string {
 
 // AddNames implements fuchsia.process/Launcher.AddNames.
 func (c *conn) AddNames(_ context.Context, req *process.LauncherAddNamesRequest) error {
+	keep := c.state.keepHandles(len(req.Names))
 	for _, n := range req.Names {
+		if keep = keep && c.state.keep(len(n.Path), 1); !keep {
+			zx.CloseAll(n.Directory.Handle)
+			continue
+		}
 		c.state.names = append(c.state.names, builder.NamespaceEntry{
 			Path:      n.Path,
 			Directory: zx.ChannelFromHandle(n.Directory.Handle),
@@ -170,7 +206,13 @@ func (c *conn) AddNames(_ context.Context, req *process.LauncherAddNamesRequest)
 
 // AddHandles implements fuchsia.process/Launcher.AddHandles.
 func (c *conn) AddHandles(_ context.Context, req *process.LauncherAddHandlesRequest) error {
-	c.state.handles = append(c.state.handles, req.Handles...)
+	if c.state.keepHandles(len(req.Handles)) {
+		c.state.handles = append(c.state.handles, req.Handles...)
+		return nil
+	}
+	for _, h := range req.Handles {
+		zx.CloseAll(h.Handle)
+	}
 	return nil
 }
 
@@ -288,6 +330,9 @@ func (s *state) hasLoader() bool {
 
 // addTo moves the state to a builder.
 func (s *state) addTo(b *builder.ProcessBuilder) error {
+	if s.overflow {
+		return invalid("more arguments, variables, names or handles than any process takes")
+	}
 	if err := b.AddArguments(s.args...); err != nil {
 		return err
 	}
