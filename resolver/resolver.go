@@ -101,7 +101,12 @@ func (r *Resolver) Resolve(name string) (executable zx.VMO, loader zx.Channel, e
 	if err != nil {
 		return zx.VMO{}, zx.Channel{}, err
 	}
-	if executable, err = p.files.Load(file, ""); err != nil || p.libs == nil {
+	f, err := p.files.Open(file, "")
+	if err != nil {
+		return zx.VMO{}, zx.Channel{}, err
+	}
+	defer f.Close()
+	if executable, err = zx.VMOFromFile(f, true); err != nil || p.libs == nil {
 		return executable, zx.Channel{}, err
 	}
 	if loader, err = p.libs.Connect(); err != nil {

@@ -46,7 +46,7 @@ func (p *Process) WriteMemory(b []byte, addr uint64) (int, error) {
 type ProcessInfo struct {
 	ReturnCode int64 // once Exited
 	StartTime  Time
-	Started    bool
+	Started    bool // or killed without ever running
 	Exited     bool
 }
 

@@ -515,7 +515,8 @@ func TestProcess(t *testing.T) {
 	must(t, err)
 	info, err := p.Info()
 	must(t, err)
-	if !info.Exited || info.Started || info.ReturnCode != zx.RetcodeSyscallKill {
+	// Started means: no more as it was created.
+	if !info.Exited || !info.Started || info.ReturnCode != zx.RetcodeSyscallKill {
 		t.Errorf("%+v", info)
 	}
 }
