@@ -7,6 +7,7 @@ import (
 	"go/constant"
 	gotoken "go/token"
 	"math"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -668,6 +669,10 @@ func (s scope) term(e *constExpr, t *Type) constant.Value {
 	return s.fit(e, v, t)
 }
 
+// decimal keeps exponents small, which a literal of a few bytes could make cost
+// hours.
+var decimal = regexp.MustCompile(`^[0-9_]+(\.[0-9]+(e[0-9]{1,3})?)?$`)
+
 func number(e *constExpr) constant.Value {
 	text, neg := strings.CutPrefix(e.text, "-")
 	kind := gotoken.INT
@@ -677,6 +682,9 @@ func number(e *constExpr) constant.Value {
 	hex := strings.HasPrefix(strings.ToLower(text), "0x") || strings.HasPrefix(strings.ToLower(text), "0b")
 	if !hex && len(text) > 1 && text[0] == '0' && kind == gotoken.INT && text[1] >= '0' && text[1] <= '9' {
 		fail(e.pos, "'%s': a decimal number does not begin with 0", e.text)
+	}
+	if len(text) > 100 || !hex && !decimal.MatchString(text) {
+		fail(e.pos, "'%s' is not a number", e.text)
 	}
 	v := constant.MakeFromLiteral(text, kind, 0)
 	if v.Kind() == constant.Unknown {
