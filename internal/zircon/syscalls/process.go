@@ -135,17 +135,22 @@ func (c *Call) memoryArgs(rights zx.Rights) (x *object.Process, n uint64, st zx.
 // asked, and copies the number of bytes out.
 func (c *Call) copyMemory(n uint64, f func(b []byte, at uint64) (int, zx.Status)) zx.Status {
 	return c.Block(func() zx.Status {
-		b := make([]byte, min(n, copyChunk))
 		done := uint64(0)
-		for done < n {
-			m, st := f(b[:min(n-done, copyChunk)], done)
-			if st != zx.OK && done == 0 {
-				return st
+		st := c.withBuffer(min(n, copyChunk), func(b []byte) zx.Status {
+			for done < n {
+				m, st := f(b[:min(n-done, copyChunk)], done)
+				done += uint64(m)
+				if st != zx.OK {
+					return st
+				}
+				if m < copyChunk {
+					break
+				}
 			}
-			done += uint64(m)
-			if st != zx.OK || m < copyChunk {
-				break
-			}
+			return zx.OK
+		})
+		if st != zx.OK && done == 0 {
+			return st
 		}
 		return c.WriteU64(c.U64(4), done)
 	})

@@ -166,8 +166,9 @@ func (c *Call) transfer(vector, count, actual uint64, in bool, f func(b []byte, 
 	}
 	do := func() zx.Status {
 		var done uint64
-		b := c.Buf(int(min(max(total, 1), copyChunk)))
-		st := c.transferEach(vs, b, in, &done, f)
+		st := c.withBuffer(min(max(total, 1), copyChunk), func(b []byte) zx.Status {
+			return c.transferEach(vs, b, in, &done, f)
+		})
 		if st != zx.OK && done == 0 {
 			return st
 		}

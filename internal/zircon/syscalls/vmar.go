@@ -44,7 +44,11 @@ var vmarTable = []Entry{
 		if c.U64(4) != 0 || c.U64(5) != 0 {
 			return zx.ErrInvalidArgs
 		}
-		return c.Block(func() zx.Status { return VMAROpRange(c.Proc, c.Handle(0), c.U32(1), c.U64(2), c.U64(3)) })
+		do := func() zx.Status { return VMAROpRange(c.Proc, c.Handle(0), c.U32(1), c.U64(2), c.U64(3)) }
+		if c.U64(3) <= opAtOnce {
+			return do()
+		}
+		return c.Block(do)
 	}},
 	{Name: "zx_vmar_unmap_handle_close_thread_exit", Args: 4, NoReturn: true, ReturnsOnError: true, Handler: func(c *Call) zx.Status {
 		if st := VMARUnmap(c.Proc, c.Handle(0), c.U64(1), c.U64(2)); st != zx.OK {

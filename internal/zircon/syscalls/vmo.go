@@ -2,6 +2,7 @@ package syscalls
 
 import (
 	"encoding/binary"
+	"sync"
 
 	"go.fuchsia.dev/fidl-go/zx"
 	"go.fuchsia.dev/launcherd/internal/zircon/object"
@@ -49,6 +50,10 @@ const (
 // own.
 const copyChunk = 128 << 10
 
+// opAtOnce is how much memory an operation on a range may cover to be done at
+// once.
+const opAtOnce = 1 << 20
+
 var vmoTable = []Entry{
 	{Name: "zx_vmo_create", Args: 3, Handler: func(c *Call) zx.Status {
 		h, st := VMOCreate(c.Proc, c.U64(0), c.U32(1))
@@ -78,11 +83,14 @@ var vmoTable = []Entry{
 	}},
 	{Name: "zx_vmo_op_range", Args: 6, Handler: sysVMOOpRange},
 	{Name: "zx_vmo_create_child", Args: 5, Handler: func(c *Call) zx.Status {
-		// The copy of a snapshot may take its time.
-		return c.Block(func() zx.Status {
+		do := func() zx.Status {
 			h, st := VMOCreateChild(c.Proc, c.Handle(0), c.U32(1), c.U64(2), c.U64(3))
 			return c.OutHandle(c.U64(4), h, st)
-		})
+		}
+		if c.U64(3) <= copyChunk {
+			return do()
+		}
+		return c.Block(do) // a snapshot is a copy
 	}},
 	{Name: "zx_vmo_replace_as_executable", Args: 3, Handler: func(c *Call) zx.Status {
 		h, st := VMOReplaceAsExecutable(c.Proc, c.Handle(0), c.Handle(1))
@@ -149,20 +157,33 @@ func VMOWrite(p *object.Process, h zx.Handle, b []byte, off uint64) zx.Status {
 	return v.Mem.Write(b, off)
 }
 
+var copyBuffers = sync.Pool{New: func() any { return new([copyChunk]byte) }}
+
+// withBuffer calls f with n bytes, at most copyChunk, which f does not keep.
+func (c *Call) withBuffer(n uint64, f func(b []byte) zx.Status) zx.Status {
+	if n <= uint64(scratchSize-c.used) {
+		return f(c.Buf(int(n)))
+	}
+	b := copyBuffers.Get().(*[copyChunk]byte)
+	defer copyBuffers.Put(b)
+	return f(b[:n])
+}
+
 // chunks calls f for n bytes in pieces of at most copyChunk: at once if they are
 // few, else on a goroutine of its own.
 func (c *Call) chunks(n uint64, f func(b []byte, at uint64) zx.Status) zx.Status {
 	if n <= copyChunk {
-		return f(c.Buf(int(n)), 0)
+		return c.withBuffer(n, func(b []byte) zx.Status { return f(b, 0) })
 	}
 	return c.Block(func() zx.Status {
-		b := make([]byte, copyChunk)
-		for at := uint64(0); at < n; at += copyChunk {
-			if st := f(b[:min(n-at, copyChunk)], at); st != zx.OK {
-				return st
+		return c.withBuffer(copyChunk, func(b []byte) zx.Status {
+			for at := uint64(0); at < n; at += copyChunk {
+				if st := f(b[:min(n-at, copyChunk)], at); st != zx.OK {
+					return st
+				}
 			}
-		}
-		return zx.OK
+			return zx.OK
+		})
 	})
 }
 
@@ -303,7 +324,11 @@ func VMOOpRange(p *object.Process, h zx.Handle, op uint32, off, size uint64, buf
 func sysVMOOpRange(c *Call) zx.Status {
 	op, off, size, addr, n := c.U32(1), c.U64(2), c.U64(3), c.U64(4), c.U64(5)
 	if op != vmoOpLock {
-		return c.Block(func() zx.Status { return VMOOpRange(c.Proc, c.Handle(0), op, off, size, nil) })
+		do := func() zx.Status { return VMOOpRange(c.Proc, c.Handle(0), op, off, size, nil) }
+		if size <= opAtOnce {
+			return do()
+		}
+		return c.Block(do)
 	}
 	buf := c.Buf(int(min(n, vmoLockStateSize)))
 	st := VMOOpRange(c.Proc, c.Handle(0), op, off, size, buf)

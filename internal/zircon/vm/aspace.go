@@ -138,18 +138,16 @@ func (a *Aspace) find(addr uint64) *region {
 // whatever its protection, and not beyond its end. It gives the number of bytes:
 // NOT_FOUND where nothing is mapped, OUT_OF_RANGE beyond the VMO's end.
 func (a *Aspace) ReadMemory(b []byte, addr uint64) (int, zx.Status) {
-	return a.access(b, addr, (*VMO).Read)
+	return a.access(b, addr, (*VMO).Read, nil)
 }
 
 // WriteMemory is ReadMemory the other way: ACCESS_DENIED for what cannot change.
 func (a *Aspace) WriteMemory(b []byte, addr uint64) (int, zx.Status) {
-	if v, _, _ := a.Find(addr); v != nil && a.vdso.st == v.st {
-		return 0, zx.ErrAccessDenied
-	}
-	return a.access(b, addr, (*VMO).Write)
+	return a.access(b, addr, (*VMO).Write, a.vdso.st)
 }
 
-func (a *Aspace) access(b []byte, addr uint64, f func(*VMO, []byte, uint64) zx.Status) (int, zx.Status) {
+// access calls f, which must not touch except.
+func (a *Aspace) access(b []byte, addr uint64, f func(*VMO, []byte, uint64) zx.Status, except *store) (int, zx.Status) {
 	a.mu.Lock()
 	if a.dead {
 		a.mu.Unlock()
@@ -159,6 +157,10 @@ func (a *Aspace) access(b []byte, addr uint64, f func(*VMO, []byte, uint64) zx.S
 	if m == nil {
 		a.mu.Unlock()
 		return 0, zx.ErrNotFound
+	}
+	if m.vmo.st == except {
+		a.mu.Unlock()
+		return 0, zx.ErrAccessDenied
 	}
 	v, off, n := m.vmo, m.off+(addr-m.base), m.end()-addr
 	v.addMapping() // so that it outlives an unmap
