@@ -25,21 +25,21 @@ type hostNode struct {
 // hostFS is what a directory and all that is opened below it have in common.
 type hostFS struct{ rights io.Operations }
 
-func newHostNode(fs *hostFS, fd int) hostNode {
-	n := hostNode{fs: fs, fd: fd}
+func newHostNode(fs *hostFS, fd int) *hostNode {
+	n := &hostNode{fs: fs, fd: fd}
 	n.refs.Store(1)
 	return n
 }
 
 // hostDir is a directory. Its descriptor is a path (O_PATH).
-type hostDir struct{ hostNode }
+type hostDir struct{ *hostNode }
 
 // hostFile is a regular file. Its descriptor can do what its connections may,
 // and is a path if they may not read or write.
-type hostFile struct{ hostNode }
+type hostFile struct{ *hostNode }
 
 // hostOther is a node that cannot be opened.
-type hostOther struct{ hostNode }
+type hostOther struct{ *hostNode }
 
 // Host makes a node of a directory of the host. The caller closes it. Errors
 // have a zx.Status: NOT_FOUND, NOT_DIR, ACCESS_DENIED or another.
@@ -110,7 +110,11 @@ func below(dir int, p path, flags int, mode uint32) (int, error) {
 		Mode:    uint64(mode),
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
 	}
-	return retry(func() (int, error) { return unix.Openat2(dir, string(p), &how) })
+	fd, err := retry(func() (int, error) { return unix.Openat2(dir, string(p), &how) })
+	if err == unix.EXDEV { // it would leave the directory
+		err = unix.EACCES
+	}
+	return fd, err
 }
 
 // lookup implements directory. What is created has the permissions that the
