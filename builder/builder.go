@@ -40,8 +40,9 @@ type (
 	Message         = processargs.Message
 )
 
-// loaderTimeout is how long the loader service may take to give the dynamic linker.
-const loaderTimeout = 30 * time.Second
+// loaderTimeout is how long the loader service may take to give the dynamic
+// linker. Tests shorten it.
+var loaderTimeout = 30 * time.Second
 
 // Error says why a process cannot be built or started.
 type Error struct {

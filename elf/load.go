@@ -65,8 +65,8 @@ type Loaded struct {
 
 // Load maps the segments of the file in vmo, of which h are the headers, into a
 // new region of root. A file of TypeDyn goes where the system chooses, one of
-// TypeExec where it says. vmo needs the rights READ and MAP, EXECUTE for code,
-// DUPLICATE for nothing. Errors are *LoadError; nothing stays mapped after one.
+// TypeExec where it says. vmo needs the rights READ, MAP and GET_PROPERTY, and
+// EXECUTE for code. Errors are *LoadError; nothing stays mapped after one.
 func Load(vmo *zx.VMO, h *Headers, root *zx.VMAR) (*Loaded, error) {
 	info := h.LoadInfo()
 	if info.Low == info.High {

@@ -12,7 +12,7 @@ import (
 )
 
 // packages are those that the program for Fuchsia is made of.
-var packages = []string{"zx", "elf", "processargs", "builder", "launcher"}
+var packages = []string{"zx", "elf", "processargs", "builder", "launcher", "fdio"}
 
 func TestTypes(t *testing.T) {
 	goTool, err := exec.LookPath("go")
