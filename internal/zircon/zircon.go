@@ -193,7 +193,8 @@ func statusOf(err error) zx.Status {
 	return zx.ErrInternal
 }
 
-// sink passes the kernel's log on.
+// sink passes the kernel's log on. What a program itself has to say, such as
+// which library is missing, is for its user to see.
 func sink(log *zap.Logger) func(object.LogRecord) {
 	return func(r object.LogRecord) {
 		fields := make([]zap.Field, 0, 2)
@@ -204,7 +205,8 @@ func sink(log *zap.Logger) func(object.LogRecord) {
 		switch {
 		case r.Severity >= object.SeverityError:
 			level = zap.ErrorLevel
-		case r.Severity >= object.SeverityWarning:
+		case r.Severity >= object.SeverityWarning,
+			r.Severity >= object.SeverityInfo && r.PID != zx.KoidInvalid:
 			level = zap.WarnLevel
 		case r.Severity >= object.SeverityInfo:
 			level = zap.InfoLevel

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// sdkProgram compiles testdata/sdk/name.c with the SDK that FUCHSIA_SDK names,
+// for its libc and libfdio, or skips the test.
+func sdkProgram(t *testing.T, name string) string {
+	t.Helper()
+	sdk := os.Getenv("FUCHSIA_SDK")
+	if sdk == "" {
+		t.Skip("FUCHSIA_SDK does not name a Fuchsia SDK")
+	}
+	for _, tool := range []string{"clang", "ld.lld"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("no %s to compile with", tool)
+		}
+	}
+	arch := filepath.Join(sdk, "arch", "x64")
+	sysroot := filepath.Join(arch, "sysroot")
+	dir := t.TempDir()
+	obj, exe := filepath.Join(dir, name+".o"), filepath.Join(dir, "bin", name)
+	if err := os.Mkdir(filepath.Dir(exe), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"clang", "--target=x86_64-unknown-fuchsia", "--sysroot=" + sysroot, "-I" + filepath.Join(sdk, "pkg", "fdio", "include"),
+			"-fPIE", "-O1", "-c", filepath.Join("testdata", "sdk", name+".c"), "-o", obj},
+		{"ld.lld", "-pie", "--dynamic-linker=ld.so.1", filepath.Join(sysroot, "lib", "Scrt1.o"), obj,
+			"-L" + filepath.Join(sysroot, "lib"), "-L" + filepath.Join(arch, "dist"), "-lfdio", "-lc", "-lzircon", "-o", exe},
+	} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return exe
+}
+
+// launcherd is this test program as the command.
+func launcherd(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "LAUNCHERD_TEST_MAIN=1")
+	return cmd
+}
+
+func exitStatus(t *testing.T, err error) int {
+	t.Helper()
+	var ee *exec.ExitError
+	if errors.As(err, &ee) {
+		return ee.ExitCode()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return 0
+}
+
+func TestSDKStdio(t *testing.T) {
+	exe := sdkProgram(t, "stdio")
+	cmd := launcherd("run", "--env", "NAME=VALUE", exe, "one", "two words")
+	cmd.Stdin = strings.NewReader("first\nsecond\n")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if code := exitStatus(t, cmd.Run()); code != 2 {
+		t.Errorf("exit code %d, want 2: the lines of input", code)
+	}
+	want := "arg " + exe + "\narg one\narg two words\nenv NAME=VALUE\nin first\nin second\n"
+	if stdout.String() != want {
+		t.Errorf("stdout:\n%s\nwant:\n%s", stdout.String(), want)
+	}
+	if stderr.String() != "an error line\n" {
+		t.Errorf("stderr: %q", stderr.String())
+	}
+}
+
+func TestSDKThreads(t *testing.T) {
+	out, err := launcherd("run", sdkProgram(t, "threads")).CombinedOutput()
+	if err != nil || string(out) != "total 8000 sum 8000 memory 1 own 0\n" {
+		t.Errorf("%v, output %q", err, out)
+	}
+}

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"go.fuchsia.dev/fidl-go/fuchsia/process/lifecycle"
+
+	"go.fuchsia.dev/launcherd/internal/hostlink"
+	"go.fuchsia.dev/launcherd/internal/monitor"
+	wire "go.fuchsia.dev/launcherd/internal/monitor/bindings/launcherd/monitor"
+	"go.fuchsia.dev/launcherd/internal/zircon"
+	"go.fuchsia.dev/launcherd/launcher"
+	"go.fuchsia.dev/launcherd/zx"
+)
+
+// serveFlags are the flags of launcherd serve.
+type serveFlags struct {
+	*globals
+	listen string
+	allow  []uint
+	drain  time.Duration
+	pool   int
+}
+
+func newServe(g *globals) *cobra.Command {
+	f := &serveFlags{globals: g}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve fuchsia.process.Launcher on a Unix socket",
+		Long: `Serve fuchsia.process.Launcher on a SOCK_SEQPACKET Unix socket, on which a packet is
+a FIDL message and handles are file descriptors; docs/linux-clients.md says how.
+
+Only the daemon's own user and root may connect, and those given by --allow-uid.
+The socket is the one that systemd passes, if it does. Readiness is told by
+sd_notify.
+
+SIGTERM, SIGINT and SIGHUP, and Stop of fuchsia.process.lifecycle, have the daemon
+end: nothing more is launched, programs may run on for --drain-timeout and are
+then killed. Another signal kills them at once.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context()) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.listen, "listen", "", socketHelp)
+	fl.UintSliceVar(&f.allow, "allow-uid", nil, "let the user with this `UID` connect too (repeatable)")
+	fl.DurationVar(&f.drain, "drain-timeout", 10*time.Second, "how long programs may run on when the daemon is to end")
+	fl.IntVar(&f.pool, "pool", 4, "keep `N` processes ready, to launch faster")
+	return cmd
+}
+
+func (f *serveFlags) run(ctx context.Context) error {
+	log := f.logger()
+	defer log.Sync()
+	// Before all else, so that no signal is lost.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	listener, err := f.listener()
+	if err != nil {
+		return exit(exitFailure, "%w", err)
+	}
+	defer listener.Close()
+	if err := zircon.Configure(zircon.Config{Pool: f.pool, Log: log}); err != nil {
+		return exit(exitFailure, "%w", err)
+	}
+	defer zircon.Close()
+	if err := zircon.Start(); err != nil {
+		return exit(exitFailure, "%w", err)
+	}
+	job, err := zx.DefaultJob().CreateJob()
+	if err == nil {
+		err = job.SetName("launcherd")
+	}
+	if err != nil {
+		return exit(exitFailure, "making a job: %w", err)
+	}
+	s := &server{
+		log:      log,
+		listener: listener,
+		job:      &job,
+		bridge:   hostlink.NewBridge(log),
+		launcher: &launcher.Server{VDSO: zx.VDSO, Log: log},
+		monitor:  &monitor.Server{Root: &job},
+		stop:     make(chan struct{}),
+	}
+	accepting := make(chan error, 1)
+	go func() { accepting <- s.accept(ctx) }()
+	s.notify(daemon.SdNotifyReady)
+	log.Info("serving", zap.String("socket", listener.Addr()))
+
+	var failure error
+	select {
+	case sig := <-signals:
+		log.Info("ending", zap.Stringer("signal", sig))
+	case <-s.stop:
+		log.Info("ending", zap.String("by", lifecycle.LifecycleName))
+	case <-ctx.Done():
+	case failure = <-accepting:
+		log.Error("cannot accept connections", zap.Error(failure))
+	}
+	s.notify(daemon.SdNotifyStopping)
+	drain, cancel := context.WithTimeout(context.Background(), f.drain)
+	defer cancel()
+	go func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-drain.Done():
+		}
+	}()
+	s.end(drain)
+	if failure != nil {
+		return exit(exitFailure, "%w", failure)
+	}
+	return nil
+}
+
+// listener gives systemd's socket or one of our own.
+func (f *serveFlags) listener() (*hostlink.Listener, error) {
+	allow := make([]uint32, len(f.allow))
+	for i, u := range f.allow {
+		if allow[i] = uint32(u); uint(allow[i]) != u {
+			return nil, fmt.Errorf("--allow-uid %d: no such user", u)
+		}
+	}
+	files := activation.Files(true)
+	switch len(files) {
+	case 0:
+		path, err := socketPath(f.listen)
+		if err != nil {
+			return nil, err
+		}
+		return hostlink.Listen(path, allow)
+	case 1:
+		return hostlink.ListenerFromFile(files[0], allow)
+	}
+	for _, f := range files {
+		f.Close()
+	}
+	return nil, fmt.Errorf("%d sockets were passed in, not one", len(files))
+}
+
+// server is the running daemon.
+type server struct {
+	log      *zap.Logger
+	listener *hostlink.Listener
+	job      *zx.Job // all that was launched is in it
+	bridge   *hostlink.Bridge
+	launcher *launcher.Server
+	monitor  *monitor.Server
+
+	stop     chan struct{} // closed once a client asks for the end
+	stopOnce sync.Once
+
+	mu     sync.Mutex // guards ending, and adding to conns
+	ending context.CancelFunc
+	conns  sync.WaitGroup
+}
+
+// Stop implements fuchsia.process.lifecycle/Lifecycle.Stop.
+func (s *server) Stop(context.Context) error {
+	s.stopOnce.Do(func() { close(s.stop) })
+	return nil
+}
+
+// accept serves connections until the listener is closed; it returns nil then.
+func (s *server) accept(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	s.mu.Lock()
+	s.ending = cancel
+	s.mu.Unlock()
+	for {
+		t, peer, err := s.listener.Accept(s.bridge)
+		who := []zap.Field{zap.Int32("pid", peer.PID), zap.Uint32("uid", peer.UID)}
+		switch {
+		case err == nil:
+			s.conns.Add(1)
+			go func() {
+				defer s.conns.Done()
+				s.serve(ctx, t, s.log.With(who...))
+			}()
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case errors.Is(err, hostlink.ErrNotAllowed):
+			s.log.Warn("refused a connection", append(who, zap.Error(err))...)
+		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.ENOBUFS):
+			s.log.Error("cannot accept a connection yet", zap.Error(err))
+			time.Sleep(50 * time.Millisecond) // until some other connection ends
+		case errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EINTR):
+		default:
+			return err
+		}
+	}
+}
+
+func (s *server) serve(ctx context.Context, t *hostlink.Transport, log *zap.Logger) {
+	log.Debug("connected")
+	err := s.launcher.Serve(ctx, t, wire.MonitorDispatcher(s.monitor), lifecycle.LifecycleDispatcher(s))
+	if err != nil && ctx.Err() == nil {
+		log.Warn("connection ended", zap.Error(err))
+		return
+	}
+	log.Debug("disconnected")
+}
+
+// grace is how long clients have, at the end, to read what is still for them.
+const grace = time.Second
+
+// end ends everything. Programs may run until ctx ends.
+func (s *server) end(ctx context.Context) {
+	s.listener.Close()
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		s.launcher.Drain()
+	}()
+	select {
+	case <-drained:
+	case <-ctx.Done():
+	}
+	if err := s.monitor.WaitProcesses(ctx); err != nil {
+		s.log.Warn("killing the programs that still run", zap.Error(err))
+	}
+	_ = s.job.Kill() // with the right to, it cannot fail
+	if err := s.monitor.WaitProcesses(context.Background()); err != nil {
+		s.log.Error("waiting for programs", zap.Error(err))
+	}
+	last, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	s.bridge.Close(last)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		s.conns.Wait()
+	}()
+	select {
+	case <-gone:
+	case <-last.Done():
+	}
+	s.mu.Lock()
+	s.ending()
+	s.mu.Unlock()
+	<-gone
+	<-drained
+	s.job.Close()
+}
+
+// notify tells systemd, if it started the daemon.
+func (s *server) notify(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		s.log.Warn("sd_notify", zap.Error(err))
+	}
+}
