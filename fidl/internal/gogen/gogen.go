@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"go/constant"
 	"go/format"
+	"go/parser"
+	"go/token"
 	"path"
 	"sort"
 	"strings"
@@ -85,6 +87,10 @@ func (g *gen) file(doc, pkg string) ([]byte, error) {
 	src, err := format.Source(out.Bytes())
 	if err != nil {
 		return out.Bytes(), fmt.Errorf("package %s: %w", pkg, err)
+	}
+	// Two FIDL names can give one Go name, as protocol NewEcho and Echo do.
+	if _, err := parser.ParseFile(token.NewFileSet(), pkg+".fidl.go", src, parser.DeclarationErrors); err != nil {
+		return src, fmt.Errorf("package %s: %w", pkg, err)
 	}
 	return src, nil
 }

@@ -11,6 +11,15 @@ var opennessNames = [...]string{fidlc.Closed: "Closed", fidlc.Ajar: "Ajar", fidl
 
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
+// method is a method's Go name; Client is what generated clients embed.
+func method(m *fidlc.Method) string {
+	n := fidlc.Camel(m.Name)
+	if n == "Client" {
+		n += "_"
+	}
+	return n
+}
+
 // methodVar is the variable that describes a method of protocol d.
 func methodVar(d *fidlc.Decl, m *fidlc.Method) string {
 	return lowerFirst(fidlc.Camel(d.Name)) + fidlc.Camel(m.Name)
@@ -148,8 +157,8 @@ func (g *gen) clientMethod(d *fidlc.Decl, m *fidlc.Method, n string) {
 	if m.Request != nil && m.Request.Resource {
 		note = " The handles of req are consumed, whatever the outcome."
 	}
-	g.doc(fidlc.Camel(m.Name)+" calls "+full(m.Owner)+"."+m.Name+"."+note, m.Doc, m.Deprecated)
-	g.p("func (c *%sClient) %s(%s) %s {", n, fidlc.Camel(m.Name), params, results)
+	g.doc(method(m)+" calls "+full(m.Owner)+"."+m.Name+"."+note, m.Doc, m.Deprecated)
+	g.p("func (c *%sClient) %s(%s) %s {", n, method(m), params, results)
 	v := methodVar(d, m)
 	if !m.TwoWay {
 		g.p("return c.Client.Send(ctx, &%s, %s)\n}\n", v, req)
@@ -192,7 +201,7 @@ func (g *gen) server(d *fidlc.Decl, n, rt string) {
 		}
 		g.doc("", doc, m.Deprecated)
 		params, results := g.params(m)
-		g.p("%s(%s) %s", fidlc.Camel(m.Name), params, results)
+		g.p("%s(%s) %s", method(m), params, results)
 	}
 	g.p("}\n")
 	g.p("// Serve%s serves impl on t until the connection ends. See fidl.Serve.", n)
@@ -234,7 +243,7 @@ func (g *gen) server(d *fidlc.Decl, n, rt string) {
 
 func (g *gen) serverCase(d *fidlc.Decl, m *fidlc.Method, n string) {
 	v := "&" + methodVar(d, m)
-	call := "impl." + fidlc.Camel(m.Name) + "(c"
+	call := "impl." + method(m) + "(c"
 	g.p("case %s%sOrdinal:", n, fidlc.Camel(m.Name))
 	if m.Request == nil {
 		g.p("if !c.Request(%s, nil) {\nreturn true\n}", v)

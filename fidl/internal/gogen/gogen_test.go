@@ -1,0 +1,57 @@
+package gogen
+
+import (
+	"strings"
+	"testing"
+
+	"go.fuchsia.dev/fidl-go/internal/fidlc"
+)
+
+func generate(t *testing.T, text string) (string, error) {
+	t.Helper()
+	libs, err := fidlc.Compile([]fidlc.Source{{Name: "t.fidl", Text: text}}, fidlc.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := Generate(libs[0], Options{Prefix: "example.com/x"})
+	return string(src), err
+}
+
+// Names that are two in FIDL and one in Go are refused, not written.
+func TestNameClash(t *testing.T) {
+	_, err := generate(t, "library t;\nprotocol Echo {};\nprotocol NewEcho {};\n")
+	if err == nil || !strings.Contains(err.Error(), "NewEchoClient redeclared") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What cannot be named in Go as in FIDL is named otherwise.
+func TestRenames(t *testing.T) {
+	src, err := generate(t, `library t;
+protocol P { Client(); };
+type U = union { 1: tag uint8; 2: unknown uint8; };
+@available(added=1, deprecated=2, note="use U") type S = struct { x float32; };
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"func (c *PClient) Client_(ctx context.Context) error",
+		"Tag_ ", "Unknown_ ", "// Deprecated: use U\ntype S struct",
+	} {
+		if !strings.Contains(src, want) {
+			t.Errorf("there is no %q in\n%s", want, src)
+		}
+	}
+}
+
+func TestImportPath(t *testing.T) {
+	o := Options{Prefix: "example.com/x", Paths: map[string]string{"a.b": "example.com/other"}}
+	for lib, want := range map[string]string{
+		"zx": Module + "/zx", "fuchsia.process.lifecycle": "example.com/x/fuchsia/process/lifecycle", "a.b": "example.com/other",
+	} {
+		if got := o.ImportPath(lib); got != want {
+			t.Errorf("%s is %s, want %s", lib, got, want)
+		}
+	}
+}
