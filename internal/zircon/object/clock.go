@@ -38,32 +38,37 @@ type transformation struct {
 
 // at gives the synthetic time at reference time r, saturating.
 func (t transformation) at(r int64) int64 {
-	d := r - t.reference
+	d := addSat(r, -max(t.reference, -TimeInfinite))
 	neg := d < 0
 	if neg {
-		d = -d
+		d = -max(d, -TimeInfinite)
 	}
 	hi, lo := bits.Mul64(uint64(d), uint64(t.synth))
-	if hi >= uint64(t.ref) {
-		if neg {
-			return TimeInfinitePast
-		}
-		return TimeInfinite
-	}
-	q, rem := bits.Div64(hi, lo, uint64(t.ref))
-	if q > 1<<62 {
-		if neg {
-			return TimeInfinitePast
-		}
-		return TimeInfinite
-	}
-	if neg {
-		if rem > 0 { // towards minus infinity, so that time never runs backwards
+	q := uint64(TimeInfinite)
+	if hi < uint64(t.ref) {
+		var rem uint64
+		q, rem = bits.Div64(hi, lo, uint64(t.ref))
+		if neg && rem > 0 { // towards minus infinity, so that time never runs backwards
 			q++
 		}
-		return t.synthetic - int64(q)
+		q = min(q, TimeInfinite)
 	}
-	return t.synthetic + int64(q)
+	if neg {
+		return addSat(t.synthetic, -int64(q))
+	}
+	return addSat(t.synthetic, int64(q))
+}
+
+// addSat adds, to the greatest or smallest number if the sum is beyond it.
+func addSat(a, b int64) int64 {
+	sum := a + b
+	switch {
+	case a > 0 && b > 0 && sum < 0:
+		return TimeInfinite
+	case a < 0 && b < 0 && sum >= 0:
+		return TimeInfinitePast
+	}
+	return sum
 }
 
 // ClockObject is a clock that somebody maintains: a line from the machine's

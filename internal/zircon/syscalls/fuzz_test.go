@@ -111,28 +111,30 @@ func FuzzCalls(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > 1<<14 {
-			return
-		}
-		p := newProgram(t)
-		for range 4 { // something to begin with
-			EventCreate(p.proc, 0)
-			ChannelCreate(p.proc, 0)
-			SocketCreate(p.proc, 0)
-			PortCreate(p.proc, 0)
-			VMOCreate(p.proc, 3*4096, 0)
-		}
-		p.proc.Handles().Add(object.NewHandle(p.proc, object.ProcessRights))
-		p.proc.Handles().Add(object.NewHandle(p.thread, object.ThreadRights))
-		root := object.NewVMAR(p.k, p.proc.Aspace().Root())
-		p.proc.Handles().Add(object.NewHandle(root, root.Rights()))
-		job, st := p.k.Root.NewJob()
-		if st != zx.OK {
-			t.Fatal(st)
-		}
-		p.proc.Handles().Add(object.NewHandle(job, object.JobRights))
-		s := &callStream{program: p, data: data}
-		s.run()
-	})
+	f.Fuzz(fuzzOne)
+}
+
+func fuzzOne(t *testing.T, data []byte) {
+	if len(data) > 1<<14 {
+		return
+	}
+	p := newProgram(t)
+	for range 4 { // something to begin with
+		EventCreate(p.proc, 0)
+		ChannelCreate(p.proc, 0)
+		SocketCreate(p.proc, 0)
+		PortCreate(p.proc, 0)
+		VMOCreate(p.proc, 3*4096, 0)
+	}
+	p.proc.Handles().Add(object.NewHandle(p.proc, object.ProcessRights))
+	p.proc.Handles().Add(object.NewHandle(p.thread, object.ThreadRights))
+	root := object.NewVMAR(p.k, p.proc.Aspace().Root())
+	p.proc.Handles().Add(object.NewHandle(root, root.Rights()))
+	job, st := p.k.Root.NewJob()
+	if st != zx.OK {
+		t.Fatal(st)
+	}
+	p.proc.Handles().Add(object.NewHandle(job, object.JobRights))
+	s := &callStream{program: p, data: data}
+	s.run()
 }
