@@ -32,6 +32,10 @@ type runFlags struct {
 	libs []string
 	env  []string
 	name string
+
+	pkg      string
+	binds    []string
+	packages string
 }
 
 func newRun(g *globals) *cobra.Command {
@@ -41,7 +45,11 @@ func newRun(g *globals) *cobra.Command {
 		Short: "Run a Fuchsia program",
 		Long: `Run a Fuchsia program: an ELF for Fuchsia on this machine's architecture.
 
-Its standard input, output and error are launcherd's. Its return code becomes the
+Its standard input, output and error are launcherd's. Its namespace holds /pkg, which
+can only be read, /tmp, empty and gone afterwards, /svc with fuchsia.process.Launcher,
+and what --bind adds.
+
+Its return code becomes the
 exit code: 139 when an exception that nobody handled ended the program, 137 when
 it was killed, and of codes that are not 0 to 255 the low byte, but not 0.
 Otherwise the exit code is 127 when there is no such program, 126 when it cannot be
@@ -56,6 +64,9 @@ started also ends when the program does.`,
 	fl.SetInterspersed(false)
 	fl.StringArrayVar(&f.libs, "lib", nil, "look for shared libraries in `DIR` (repeatable; then in the program's ../lib and in $FUCHSIA_SDK)")
 	fl.StringArrayVar(&f.env, "env", nil, "set an environment variable: `NAME=VALUE`, or NAME to pass on one's own (repeatable)")
+	fl.StringVar(&f.pkg, "pkg", "", "serve `DIR` as /pkg (the directory above the program's, if that is bin/)")
+	fl.StringArrayVar(&f.binds, "bind", nil, "serve a directory: `PATH=DIR`, or PATH=DIR:rw for one that can be changed (repeatable)")
+	fl.StringVar(&f.packages, "packages", "", "let #!resolve and fuchsia.process.Resolver find programs in the packages in `DIR`")
 	fl.StringVar(&f.name, "name", "", "the process's `NAME` (the program's file name)")
 	return cmd
 }
@@ -117,6 +128,12 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 	if p.Loader, err = libs.Connect(); err != nil {
 		return failed(err)
 	}
+
+	ns, err := newNamespace(f, program, log, p)
+	if err != nil {
+		return failed(err)
+	}
+	defer ns.close()
 
 	var io stdio
 	if err := io.connect(p); err != nil {
