@@ -117,12 +117,12 @@ func send(ctx context.Context, l *process.LauncherClient, p *Program) (info proc
 			job.Close()
 		}
 	}()
-	for _, args := range chunks(p.Args) {
+	for _, args := range Chunks(p.Args) {
 		if err := l.AddArgs(ctx, &process.LauncherAddArgsRequest{Args: args}); err != nil {
 			return info, fmt.Errorf("arguments: %w", err)
 		}
 	}
-	for _, env := range chunks(p.Env) {
+	for _, env := range Chunks(p.Env) {
 		if err := l.AddEnvirons(ctx, &process.LauncherAddEnvironsRequest{Environ: env}); err != nil {
 			return info, fmt.Errorf("environment: %w", err)
 		}
@@ -162,9 +162,10 @@ func send(ctx context.Context, l *process.LauncherClient, p *Program) (info proc
 	return process.LaunchInfo{Executable: p.Executable.Take(), Job: job.Take(), Name: name}, nil
 }
 
-// chunks parts strings so that each part fits a message: in the wire format a
-// string takes 16 bytes and its own, in units of 8.
-func chunks(ss []string) [][][]byte {
+// Chunks parts arguments or environment variables so that each part fits one
+// AddArgs or AddEnvirons: in a message a string takes 16 bytes and its own, in
+// units of 8.
+func Chunks(ss []string) [][][]byte {
 	const room = zx.ChannelMaxMsgBytes - 64
 	var parts [][][]byte
 	used := room

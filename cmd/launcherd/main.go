@@ -52,6 +52,7 @@ func newRoot() *cobra.Command {
 	}
 	root.PersistentFlags().Var(&levelFlag{&g.level}, "log-level", "tell more or less on stderr: debug, info, warn or error")
 	root.AddCommand(newRun(g))
+	root.AddCommand(daemonCommands(g)...)
 	return root
 }
 

@@ -88,6 +88,8 @@ func (f *serveFlags) run(ctx context.Context) error {
 	if err != nil {
 		return exit(exitFailure, "making a job: %w", err)
 	}
+	conns, cancel := context.WithCancel(ctx)
+	defer cancel()
 	s := &server{
 		log:      log,
 		listener: listener,
@@ -96,35 +98,33 @@ func (f *serveFlags) run(ctx context.Context) error {
 		launcher: &launcher.Server{VDSO: zx.VDSO, Log: log},
 		monitor:  &monitor.Server{Root: &job},
 		stop:     make(chan struct{}),
+		accepted: make(chan struct{}),
+		hangUp:   cancel,
 	}
-	accepting := make(chan error, 1)
-	go func() { accepting <- s.accept(ctx) }()
+	go s.accept(conns)
 	s.notify(daemon.SdNotifyReady)
 	log.Info("serving", zap.String("socket", listener.Addr()))
 
-	var failure error
 	select {
 	case sig := <-signals:
 		log.Info("ending", zap.Stringer("signal", sig))
 	case <-s.stop:
 		log.Info("ending", zap.String("by", lifecycle.LifecycleName))
-	case <-ctx.Done():
-	case failure = <-accepting:
-		log.Error("cannot accept connections", zap.Error(failure))
+	case <-s.accepted:
 	}
 	s.notify(daemon.SdNotifyStopping)
-	drain, cancel := context.WithTimeout(context.Background(), f.drain)
-	defer cancel()
+	drain, now := context.WithTimeout(context.Background(), f.drain)
+	defer now()
 	go func() {
 		select {
 		case <-signals:
-			cancel()
+			now()
 		case <-drain.Done():
 		}
 	}()
 	s.end(drain)
-	if failure != nil {
-		return exit(exitFailure, "%w", failure)
+	if s.failure != nil {
+		return exit(exitFailure, "accepting connections: %w", s.failure)
 	}
 	return nil
 }
@@ -166,9 +166,10 @@ type server struct {
 	stop     chan struct{} // closed once a client asks for the end
 	stopOnce sync.Once
 
-	mu     sync.Mutex // guards ending, and adding to conns
-	ending context.CancelFunc
-	conns  sync.WaitGroup
+	accepted chan struct{}      // closed once no more connections come
+	failure  error              // why, if not because of end; after accepted
+	hangUp   context.CancelFunc // ends the connections
+	conns    sync.WaitGroup     // after accepted, it only falls
 }
 
 // Stop implements fuchsia.process.lifecycle/Lifecycle.Stop.
@@ -177,12 +178,9 @@ func (s *server) Stop(context.Context) error {
 	return nil
 }
 
-// accept serves connections until the listener is closed; it returns nil then.
-func (s *server) accept(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	s.mu.Lock()
-	s.ending = cancel
-	s.mu.Unlock()
+// accept serves connections until the listener is closed.
+func (s *server) accept(ctx context.Context) {
+	defer close(s.accepted)
 	for {
 		t, peer, err := s.listener.Accept(s.bridge)
 		who := []zap.Field{zap.Int32("pid", peer.PID), zap.Uint32("uid", peer.UID)}
@@ -194,7 +192,7 @@ func (s *server) accept(ctx context.Context) error {
 				s.serve(ctx, t, s.log.With(who...))
 			}()
 		case errors.Is(err, net.ErrClosed):
-			return nil
+			return
 		case errors.Is(err, hostlink.ErrNotAllowed):
 			s.log.Warn("refused a connection", append(who, zap.Error(err))...)
 		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.ENOBUFS):
@@ -202,7 +200,8 @@ func (s *server) accept(ctx context.Context) error {
 			time.Sleep(50 * time.Millisecond) // until some other connection ends
 		case errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EINTR):
 		default:
-			return err
+			s.failure = err
+			return
 		}
 	}
 }
@@ -223,6 +222,7 @@ const grace = time.Second
 // end ends everything. Programs may run until ctx ends.
 func (s *server) end(ctx context.Context) {
 	s.listener.Close()
+	<-s.accepted
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
@@ -251,9 +251,7 @@ func (s *server) end(ctx context.Context) {
 	case <-gone:
 	case <-last.Done():
 	}
-	s.mu.Lock()
-	s.ending()
-	s.mu.Unlock()
+	s.hangUp()
 	<-gone
 	<-drained
 	s.job.Close()

@@ -86,6 +86,15 @@ func (l *Link) take(h zx.Handle) (int, error) {
 	return fd, nil
 }
 
+// Channel gives what goes by a channel that came by l, and consumes the handle.
+func (l *Link) Channel(h zx.Handle) (*Link, error) {
+	fd, err := l.take(h)
+	if err != nil {
+		return nil, err
+	}
+	return newLink(packetsFromFD(fd))
+}
+
 // NewChannel makes a channel: a handle to send, and the other end.
 func (l *Link) NewChannel() (zx.Handle, *Link, error) {
 	ours, theirs, err := pair(unix.SOCK_SEQPACKET)
