@@ -650,7 +650,7 @@ func (f *hostFile) memory(flags io.VmoFlags) (zx.VMO, error) {
 			return zx.VMO{}, err
 		}
 	}
-	rights := zx.RightsBasic | zx.RightMap | zx.RightGetProperty
+	rights := zx.RightsBasic | zx.RightMap | zx.RightsProperty
 	for flag, right := range map[io.VmoFlags]zx.Rights{
 		io.VmoFlagsRead: zx.RightRead, io.VmoFlagsWrite: zx.RightWrite, io.VmoFlagsExecute: zx.RightExecute,
 	} {

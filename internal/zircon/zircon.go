@@ -143,8 +143,9 @@ func (k *kernel) buildVDSO() error {
 }
 
 const (
-	fileRights = zx.RightsBasic | zx.RightRead | zx.RightMap | zx.RightGetProperty
-	vdsoRights = fileRights | zx.RightExecute
+	vdsoRights = zx.RightsBasic | zx.RightRead | zx.RightExecute | zx.RightMap | zx.RightGetProperty
+	// Who loads a program gives its memory the program's name.
+	fileRights = zx.RightsBasic | zx.RightRead | zx.RightMap | zx.RightsProperty
 )
 
 // VDSO gives p a handle of the system vDSO, which can be mapped and read.
