@@ -29,10 +29,10 @@ var channelTable = []Entry{
 	{Name: "zx_channel_read", Args: 8, Handler: func(c *Call) zx.Status { return sysChannelRead(c, false) }},
 	{Name: "zx_channel_read_etc", Args: 8, Handler: func(c *Call) zx.Status { return sysChannelRead(c, true) }},
 	{Name: "zx_channel_call", Args: 6, Handler: func(c *Call) zx.Status {
-		return c.Block(func() zx.Status { return sysChannelCall(c, false) })
+		return c.BlockAs(object.ThreadStateBlockedChannel, func() zx.Status { return sysChannelCall(c, false) })
 	}},
 	{Name: "zx_channel_call_etc", Args: 6, Handler: func(c *Call) zx.Status {
-		return c.Block(func() zx.Status { return sysChannelCall(c, true) })
+		return c.BlockAs(object.ThreadStateBlockedChannel, func() zx.Status { return sysChannelCall(c, true) })
 	}},
 }
 

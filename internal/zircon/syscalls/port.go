@@ -67,7 +67,7 @@ func sysPortWait(c *Call) zx.Status {
 	if pkt, ok := port.TryWait(); ok {
 		return c.writePacket(c.U64(2), &pkt)
 	}
-	return c.Block(func() zx.Status {
+	return c.BlockAs(object.ThreadStateBlockedPort, func() zx.Status {
 		pkt, st := port.Wait(c.Done(), c.I64(1))
 		if st != zx.OK {
 			return st
