@@ -108,27 +108,36 @@ func (g *gen) p(format string, args ...any) {
 	g.buf.WriteByte('\n')
 }
 
+// locals are names of variables in generated functions, which a package must
+// not have.
+var locals = map[string]bool{"c": true, "code": true, "ctx": true, "d": true, "e": true, "err": true, "ev": true, "f": true,
+	"failed": true, "h": true, "impl": true, "last": true, "m": true, "n": true, "o": true, "off": true, "ok": true,
+	"rep": true, "req": true, "s": true, "t": true, "tag": true, "v": true, "x": true}
+
 // use imports a package and gives its name in the file.
 func (g *gen) use(importPath string) string {
 	if n, ok := g.imports[importPath]; ok {
 		return n
 	}
-	name := path.Base(importPath)
-	if strings.HasPrefix(importPath, Module) && importPath == Module {
-		name = "fidl"
+	base := path.Base(importPath)
+	if importPath == Module {
+		base = "fidl"
 	}
-	for taken := true; taken; {
-		taken = false
-		for _, n := range g.imports {
-			if n == name {
-				taken = true
-				name = path.Base(path.Dir(importPath)) + name
-				break
-			}
-		}
+	name := base
+	for i := 2; locals[name] || g.imported(name); i++ {
+		name = fmt.Sprintf("%s%d", base, i)
 	}
 	g.imports[importPath] = name
 	return name
+}
+
+func (g *gen) imported(name string) bool {
+	for _, n := range g.imports {
+		if n == name {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *gen) rt() string { return g.use(Module) }

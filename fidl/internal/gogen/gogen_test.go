@@ -45,6 +45,28 @@ type U = union { 1: tag uint8; 2: unknown uint8; };
 	}
 }
 
+// Packages whose names are taken get others.
+func TestImportNames(t *testing.T) {
+	libs, err := fidlc.Compile([]fidlc.Source{
+		{Name: "a.fidl", Text: "library a.types;\ntype T = struct {};\n"},
+		{Name: "b.fidl", Text: "library b.types;\ntype T = struct {};\n"},
+		{Name: "x.fidl", Text: "library b.x;\ntype T = struct {};\n"},
+		{Name: "t.fidl", Text: "library t;\nusing a.types;\nusing b.types;\nusing b.x;\ntype T = struct { a a.types.T; b b.types.T; c b.x.T; };\n"},
+	}, fidlc.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := Generate(libs[len(libs)-1], Options{Prefix: "example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`types2 "example.com/b/types"`, `x2 "example.com/b/x"`, "A types.T\n\tB types2.T\n\tC x2.T"} {
+		if !strings.Contains(string(src), want) {
+			t.Errorf("there is no %q in\n%s", want, src)
+		}
+	}
+}
+
 func TestImportPath(t *testing.T) {
 	o := Options{Prefix: "example.com/x", Paths: map[string]string{"a.b": "example.com/other"}}
 	for lib, want := range map[string]string{
