@@ -72,6 +72,67 @@ CHECK(thread_states) {
   OK(thread_join(&sleeper));
 }
 
+static zx_handle_t an_event, a_port, a_channel;
+static zx_futex_t a_futex;
+
+static void in_wait_one(void *unused) {
+  (void)unused;
+  zx_object_wait_one(an_event, ZX_EVENT_SIGNALED, soon(), NULL);
+}
+static void in_wait_many(void *unused) {
+  (void)unused;
+  zx_wait_item_t item = {an_event, ZX_EVENT_SIGNALED, 0};
+  zx_object_wait_many(&item, 1, soon());
+}
+static void in_futex(void *unused) {
+  (void)unused;
+  zx_futex_wait(&a_futex, 0, ZX_HANDLE_INVALID, soon());
+}
+static void in_port(void *unused) {
+  (void)unused;
+  zx_port_packet_t packet;
+  zx_port_wait(a_port, soon(), &packet);
+}
+static void in_channel(void *unused) {
+  (void)unused;
+  uint32_t n, m, txid = 0;
+  zx_channel_call_args_t args = {&txid, NULL, &txid, NULL, 4, 0, 4, 0};
+  zx_channel_call(a_channel, 0, soon(), &args, &n, &m);
+}
+
+CHECK(thread_blocked_states) {
+  // What a thread waits in can be seen from outside.
+  const struct {
+    void (*wait)(void *);
+    uint32_t state;
+  } waits[] = {
+      {in_wait_one, ZX_THREAD_STATE_BLOCKED_WAIT_ONE},
+      {in_wait_many, ZX_THREAD_STATE_BLOCKED_WAIT_MANY},
+      {in_futex, ZX_THREAD_STATE_BLOCKED_FUTEX},
+      {in_port, ZX_THREAD_STATE_BLOCKED_PORT},
+      {in_channel, ZX_THREAD_STATE_BLOCKED_CHANNEL},
+  };
+  enum { N = sizeof waits / sizeof *waits };
+  zx_handle_t server;
+  thread t[N];
+  OK(zx_event_create(0, &an_event));
+  OK(zx_port_create(0, &a_port));
+  OK(zx_channel_create(0, &a_channel, &server));
+  for (int i = 0; i < N; i++) {
+    OK(thread_start(&t[i], waits[i].wait, NULL));
+    EVENTUALLY(thread_state(t[i].handle) == waits[i].state);
+  }
+  zx_port_packet_t packet = {0};
+  OK(zx_object_signal(an_event, 0, ZX_EVENT_SIGNALED));
+  OK(zx_futex_wake(&a_futex, 1));
+  OK(zx_port_queue(a_port, &packet));
+  OK(zx_handle_close(server));
+  for (int i = 0; i < N; i++) OK(thread_join(&t[i]));
+  OK(zx_handle_close(an_event));
+  OK(zx_handle_close(a_port));
+  OK(zx_handle_close(a_channel));
+}
+
 CHECK(thread_create) {
   zx_handle_t t;
   IS(ZX_ERR_INVALID_ARGS, zx_thread_create(process_self(), "x", 1, 1, &t));
