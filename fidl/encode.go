@@ -19,7 +19,9 @@ const (
 // of use to others.
 //
 // Errors stick: the first is kept and encoding goes on, so that every handle
-// of the value ends in the Encoder, where it has one owner.
+// of the value ends in the Encoder, where it has one owner. Handles more than
+// 32 levels deep, which no message can hold, are not reached and stay where
+// they are.
 type Encoder struct {
 	b      []byte
 	h      []zx.HandleDisposition
