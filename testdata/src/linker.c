@@ -185,7 +185,8 @@ static zx_handle_t load_object(const char *name) {
   uint32_t bytes = 0, handles = 0;
   zx_status_t status = zx_channel_call(loader, 0, ZX_TIME_INFINITE, &call, &bytes, &handles);
   if (status != ZX_OK) fail(name, "the loader service does not answer", status);
-  if (bytes != sizeof reply) fail(name, "the loader service's answer is no LoadObject", ZX_ERR_INTERNAL);
+  if (bytes != sizeof reply)
+    fail(name, "the loader service's answer is no LoadObject", ZX_ERR_INTERNAL);
   if (reply.status != ZX_OK) fail(name, "cannot be loaded", reply.status);
   if (handles != 1) fail(name, "the loader service gave no VMO", ZX_ERR_NOT_FOUND);
   return vmo;

@@ -11,7 +11,8 @@ CHECK(channel_create) {
   }
   OK(zx_channel_create(0, &a, &b));
   IS(ZX_OBJ_TYPE_CHANNEL, type(a));
-  IS((ZX_RIGHTS_BASIC & ~ZX_RIGHT_DUPLICATE) | ZX_RIGHTS_IO | ZX_RIGHT_SIGNAL | ZX_RIGHT_SIGNAL_PEER,
+  IS((ZX_RIGHTS_BASIC & ~ZX_RIGHT_DUPLICATE) | ZX_RIGHTS_IO | ZX_RIGHT_SIGNAL |
+         ZX_RIGHT_SIGNAL_PEER,
      rights(a));
   IS(rights(a), rights(b));
   IS(koid(a), related_koid(b));

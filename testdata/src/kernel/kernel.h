@@ -17,26 +17,26 @@ typedef struct {
 } check;
 
 // The linker gathers all checks, in the order of the files.
-#define CHECK(name)                                                         \
-  static void name(void);                                                   \
+#define CHECK(name)                                                            \
+  static void name(void);                                                      \
   __attribute__((used, retain, section("checks"))) static check check_##name = \
-      {#name, __FILE_NAME__, name};                                         \
+      {#name, __FILE_NAME__, name};                                            \
   static void name(void)
 
-#define IS(want, expression)                                             \
-  do {                                                                   \
-    if (!matches(__LINE__, (want), (expression))) return; \
+#define IS(want, expression)                                 \
+  do {                                                       \
+    if (!matches(__LINE__, (want), (expression))) return;    \
   } while (0)
 #define OK(expression) IS(ZX_OK, expression)
 #define TRUE(condition) IS(true, !!(condition))
 
 // Waits for what another thread is about to do.
-#define EVENTUALLY(condition)                        \
-  do {                                               \
-    for (zx_time_t end_ = soon(); !(condition);) {   \
-      TRUE(zx_clock_get_monotonic() < end_);         \
-      zx_nanosleep(zx_deadline_after(ZX_MSEC(1)));   \
-    }                                                \
+#define EVENTUALLY(condition)                                \
+  do {                                                       \
+    for (zx_time_t end_ = soon(); !(condition);) {           \
+      TRUE(zx_clock_get_monotonic() < end_);                 \
+      zx_nanosleep(zx_deadline_after(ZX_MSEC(1)));           \
+    }                                                        \
   } while (0)
 
 // Ends the check without a verdict, for want of something.
