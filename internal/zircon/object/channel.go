@@ -82,7 +82,7 @@ type Channel struct {
 	closed     bool
 	head, tail *Message
 	queued     int
-	calls      []*channelCall
+	calls      []*Call
 }
 
 type channelPair struct {
@@ -184,15 +184,18 @@ func (c *Channel) Read(maxBytes, maxHandles uint32, discard bool) (m *Message, n
 	return m, nb, nh, zx.OK
 }
 
-// channelCall is a thread that waits in Call for the message with its txid.
-type channelCall struct {
-	txid     uint32
-	ready    chan struct{} // has something once the wait is over
-	reply    *Message      // guarded by pair.mu
-	canceled bool          // guarded by Core.mu of the channel
+// Call is a message that was sent, and the wait for the one that answers it.
+type Call struct {
+	ch    *Channel
+	txid  uint32
+	ready chan struct{} // has something once the wait is over
+
+	reply    *Message // guarded by the pair's mu
+	canceled bool     // guarded by the Core.mu of ch
 }
 
-func (w *channelCall) OnSignals(s zx.Signals) bool {
+// OnSignals implements Observer.
+func (w *Call) OnSignals(s zx.Signals) bool {
 	if s&zx.ChannelPeerClosed == 0 {
 		return false
 	}
@@ -200,26 +203,27 @@ func (w *channelCall) OnSignals(s zx.Signals) bool {
 	return true
 }
 
-func (w *channelCall) OnCancel(zx.Signals) { w.canceled = true; w.wake() }
+// OnCancel implements Observer.
+func (w *Call) OnCancel(zx.Signals) { w.canceled = true; w.wake() }
 
-func (w *channelCall) wake() {
+func (w *Call) wake() {
 	select {
 	case w.ready <- struct{}{}:
 	default:
 	}
 }
 
-// Call writes m, having put a new transaction id in its first four bytes, and
-// waits for the message that carries the same. m is taken in every case; the
-// reply is the caller's. v is the handle, in t, that the call is made through:
-// CANCELED when it leaves the table. PEER_CLOSED, TIMED_OUT, and INVALID_ARGS
-// for a message of less than four bytes.
-func (c *Channel) Call(k *Kernel, t *HandleTable, v zx.Handle, done <-chan struct{}, m *Message, deadline int64) (*Message, zx.Status) {
+// BeginCall writes m, having put a new transaction id in its first four bytes.
+// The message that carries the same goes to Call.End, which must follow. m is
+// taken in every case. v is the handle, in t, that the call is made through. The
+// errors are those of Write, and INVALID_ARGS for a message of less than four
+// bytes.
+func (c *Channel) BeginCall(t *HandleTable, v zx.Handle, m *Message) (*Call, zx.Status) {
 	if len(m.Bytes) < 4 {
 		m.Free()
 		return nil, zx.ErrInvalidArgs
 	}
-	w := &channelCall{ready: make(chan struct{}, 1)}
+	w := &Call{ch: c, ready: make(chan struct{}, 1)}
 	if st := t.observeObject(v, c, w); st != zx.OK {
 		m.Free()
 		return nil, st
@@ -238,9 +242,14 @@ func (c *Channel) Call(k *Kernel, t *HandleTable, v zx.Handle, done <-chan struc
 		m.Free()
 		return nil, st
 	}
+	return w, zx.OK
+}
 
-	st = k.Block(w.ready, done, deadline)
-
+// End waits for the reply, which is then the caller's. TIMED_OUT, PEER_CLOSED,
+// CANCELED when the handle leaves its table or by done.
+func (w *Call) End(k *Kernel, done <-chan struct{}, deadline int64) (*Message, zx.Status) {
+	st := k.Block(w.ready, done, deadline)
+	c := w.ch
 	c.removeObserver(w)
 	c.pair.mu.Lock()
 	c.dropCallLocked(w)
@@ -273,7 +282,7 @@ func (c *Channel) newTxidLocked() uint32 {
 	}
 }
 
-func (c *Channel) dropCallLocked(w *channelCall) {
+func (c *Channel) dropCallLocked(w *Call) {
 	for i := range c.calls {
 		if c.calls[i] == w {
 			c.calls = append(c.calls[:i], c.calls[i+1:]...)

@@ -54,15 +54,13 @@ func (k *Kernel) Block(ready, done <-chan struct{}, deadline int64) zx.Status {
 	}
 }
 
-// waiter waits for signals of one or several objects.
+// waiter is what a thread waits with for signals of one or several objects.
 type waiter struct {
 	ready chan struct{} // has something once an item matched or was canceled
 
 	mu       sync.Mutex
 	canceled bool // guarded by mu
 }
-
-func newWaiter() *waiter { return &waiter{ready: make(chan struct{}, 1)} }
 
 func (w *waiter) wake() {
 	select {
@@ -71,9 +69,25 @@ func (w *waiter) wake() {
 	}
 }
 
+// status is the outcome of a wait that Block ended with st, once no item is
+// observed any more. What happened to an object counts more than that time ran
+// out meanwhile.
+func (w *waiter) status(st zx.Status) zx.Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.canceled:
+		return zx.ErrCanceled
+	case st == zx.ErrTimedOut && len(w.ready) > 0:
+		return zx.OK
+	}
+	return st
+}
+
 // waitItem is a waiter's observer of one object.
 type waitItem struct {
 	w    *waiter
+	obj  Object
 	want zx.Signals
 
 	observed zx.Signals // guarded by w.mu; the state that ended the wait
@@ -97,33 +111,15 @@ func (i *waitItem) end(s zx.Signals, canceled bool) {
 	i.w.wake()
 }
 
-// finish takes the item off o and gives the signals to report.
-func (i *waitItem) finish(o Object) zx.Signals {
-	c := o.base()
-	now, there := c.removeObserver(i)
+// finish takes the item off its object and gives the signals to report.
+func (i *waitItem) finish() zx.Signals {
+	now, there := i.obj.base().removeObserver(i)
 	if there {
 		return now
 	}
 	i.w.mu.Lock()
 	defer i.w.mu.Unlock()
 	return i.observed
-}
-
-// WaitOne waits until the object that v names in t has one of signals. See
-// zx_object_wait_one for the statuses; done gives up with CANCELED. observed is
-// set for OK, TIMED_OUT and CANCELED.
-func WaitOne(k *Kernel, t *HandleTable, done <-chan struct{}, v zx.Handle, signals zx.Signals, deadline int64) (observed zx.Signals, st zx.Status) {
-	if s, st := Poll(t, v); st != zx.OK || s&signals != 0 {
-		return s, st
-	}
-	i := &waitItem{w: newWaiter(), want: signals}
-	o, st := t.Observe(v, i)
-	if st != zx.OK {
-		return 0, st
-	}
-	st = k.Block(i.w.ready, done, deadline)
-	observed = i.finish(o)
-	return observed, i.w.status(st)
 }
 
 // Poll gives the signals of the object that v names in t, for one who may wait
@@ -139,18 +135,29 @@ func Poll(t *HandleTable, v zx.Handle) (zx.Signals, zx.Status) {
 	return h.obj.Signals(), zx.OK
 }
 
-// status is the outcome of a wait that Block ended with st. What happened to an
-// object counts more than that time ran out meanwhile.
-func (w *waiter) status(st zx.Status) zx.Status {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.canceled:
-		return zx.ErrCanceled
-	case st == zx.ErrTimedOut && len(w.ready) > 0:
-		return zx.OK
-	}
-	return st
+// Wait is a wait for signals of one object, from when it begins to when it ends.
+type Wait struct {
+	w    waiter
+	item waitItem
+}
+
+// BeginWait begins a wait until the object that v names in t has one of signals:
+// what happens from now on is not missed. End must follow. BAD_HANDLE,
+// ACCESS_DENIED without the WAIT right.
+func BeginWait(t *HandleTable, v zx.Handle, signals zx.Signals) (*Wait, zx.Status) {
+	w := &Wait{w: waiter{ready: make(chan struct{}, 1)}}
+	w.item = waitItem{w: &w.w, want: signals}
+	var st zx.Status
+	w.item.obj, st = t.Observe(v, &w.item)
+	return w, st
+}
+
+// End waits, and gives all signals of the object: for OK, TIMED_OUT and CANCELED,
+// which are the statuses of zx_object_wait_one. done gives up, with CANCELED.
+func (w *Wait) End(k *Kernel, done <-chan struct{}, deadline int64) (zx.Signals, zx.Status) {
+	st := k.Block(w.w.ready, done, deadline)
+	observed := w.item.finish()
+	return observed, w.w.status(st)
 }
 
 // WaitMaxItems is the number of objects that can be waited for at once.
@@ -164,35 +171,45 @@ type WaitItem struct {
 	Pending zx.Signals
 }
 
-// WaitMany waits until one object has one of the signals wanted of it. Without
-// items it sleeps. See zx_object_wait_many for the statuses; Pending is set for
-// OK, TIMED_OUT and CANCELED.
-func WaitMany(k *Kernel, t *HandleTable, done <-chan struct{}, items []WaitItem, deadline int64) zx.Status {
+// Waits is a wait for signals of several objects, from when it begins to when it
+// ends.
+type Waits struct {
+	w     waiter
+	items []waitItem
+}
+
+// BeginWaits begins a wait until one object has one of the signals wanted of it.
+// End must follow. OUT_OF_RANGE for too many, BAD_HANDLE, ACCESS_DENIED.
+func BeginWaits(t *HandleTable, items []WaitItem) (*Waits, zx.Status) {
 	if len(items) > WaitMaxItems {
-		return zx.ErrOutOfRange
+		return nil, zx.ErrOutOfRange
 	}
-	w := newWaiter()
-	waits := make([]waitItem, len(items))
-	objects := make([]Object, len(items))
-	var st zx.Status
-	n := 0
-	for ; n < len(items); n++ {
-		waits[n] = waitItem{w: w, want: items[n].WaitFor}
-		if objects[n], st = t.Observe(items[n].Handle, &waits[n]); st != zx.OK {
-			break
+	w := &Waits{w: waiter{ready: make(chan struct{}, 1)}, items: make([]waitItem, len(items))}
+	for i := range items {
+		w.items[i] = waitItem{w: &w.w, want: items[i].WaitFor}
+		var st zx.Status
+		if w.items[i].obj, st = t.Observe(items[i].Handle, &w.items[i]); st != zx.OK {
+			for k := range i {
+				w.items[k].finish()
+			}
+			return nil, st
 		}
 	}
-	if st == zx.OK {
-		st = k.Block(w.ready, done, deadline)
+	return w, zx.OK
+}
+
+// Ready says whether End will not wait.
+func (w *Waits) Ready() bool { return len(w.w.ready) > 0 }
+
+// End waits, without items until deadline, and fills in Pending: for OK,
+// TIMED_OUT and CANCELED, which are the statuses of zx_object_wait_many. done
+// gives up, with CANCELED.
+func (w *Waits) End(k *Kernel, done <-chan struct{}, items []WaitItem, deadline int64) zx.Status {
+	st := k.Block(w.w.ready, done, deadline)
+	for i := range items {
+		items[i].Pending = w.items[i].finish()
 	}
-	failed := n < len(items)
-	for i := range n {
-		items[i].Pending = waits[i].finish(objects[i])
-	}
-	if failed {
-		return st
-	}
-	return w.status(st)
+	return w.w.status(st)
 }
 
 // Sleep waits until the monotonic time is past deadline. done ends it with

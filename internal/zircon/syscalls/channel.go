@@ -28,12 +28,8 @@ var channelTable = []Entry{
 	{Name: "zx_channel_write_etc", Args: 6, Handler: sysChannelWriteEtc},
 	{Name: "zx_channel_read", Args: 8, Handler: func(c *Call) zx.Status { return sysChannelRead(c, false) }},
 	{Name: "zx_channel_read_etc", Args: 8, Handler: func(c *Call) zx.Status { return sysChannelRead(c, true) }},
-	{Name: "zx_channel_call", Args: 6, Handler: func(c *Call) zx.Status {
-		return c.BlockAs(object.ThreadStateBlockedChannel, func() zx.Status { return sysChannelCall(c, false) })
-	}},
-	{Name: "zx_channel_call_etc", Args: 6, Handler: func(c *Call) zx.Status {
-		return c.BlockAs(object.ThreadStateBlockedChannel, func() zx.Status { return sysChannelCall(c, true) })
-	}},
+	{Name: "zx_channel_call", Args: 6, Handler: func(c *Call) zx.Status { return sysChannelCall(c, false) }},
+	{Name: "zx_channel_call_etc", Args: 6, Handler: func(c *Call) zx.Status { return sysChannelCall(c, true) }},
 }
 
 // ChannelCreate makes a channel and gives handles to its ends.
@@ -471,6 +467,15 @@ func fits(m *object.Message, maxBytes, maxHandles int) zx.Status {
 	return zx.OK
 }
 
+// call sends m and waits for the answer.
+func call(p *object.Process, ch *object.Channel, h zx.Handle, done <-chan struct{}, m *object.Message, deadline int64) (*object.Message, zx.Status) {
+	w, st := ch.BeginCall(p.Handles(), h, m)
+	if st != zx.OK {
+		return nil, st
+	}
+	return w.End(p.Kernel(), done, deadline)
+}
+
 // ChannelCall sends wb and wh, whose first four bytes the kernel replaces by a
 // transaction id, and waits for the message that begins with the same. wh are
 // consumed. A reply that does not fit is lost: BUFFER_TOO_SMALL.
@@ -484,7 +489,7 @@ func ChannelCall(p *object.Process, done <-chan struct{}, h zx.Handle, options u
 		m.Free()
 		return 0, 0, st
 	}
-	r, st := ch.Call(p.Kernel(), p.Handles(), h, done, m, deadline)
+	r, st := call(p, ch, h, done, m, deadline)
 	if st != zx.OK {
 		return 0, 0, st
 	}
@@ -509,7 +514,7 @@ func ChannelCallEtc(p *object.Process, done <-chan struct{}, h zx.Handle, option
 		m.Free()
 		return 0, 0, st
 	}
-	r, st := ch.Call(p.Kernel(), p.Handles(), h, done, m, deadline)
+	r, st := call(p, ch, h, done, m, deadline)
 	if st != zx.OK {
 		return 0, 0, st
 	}
@@ -550,20 +555,26 @@ func sysChannelCall(c *Call, etc bool) zx.Status {
 		m.Free()
 		return st
 	}
-	r, st := ch.Call(c.Proc.Kernel(), c.Proc.Handles(), c.Handle(0), c.Done(), m, c.I64(2))
+	w, st := ch.BeginCall(c.Proc.Handles(), c.Handle(0), m)
 	if st != zx.OK {
 		return st
 	}
-	defer r.Free()
-	st = fits(r, int(num(2)), int(num(3)))
-	if s := c.OptU32(c.U64(4), uint32(len(r.Bytes))); s != zx.OK {
-		st = s
-	}
-	if s := c.OptU32(c.U64(5), uint32(len(r.Handles))); s != zx.OK {
-		st = s
-	}
-	if st != zx.OK {
-		return st
-	}
-	return c.receive(r, ptr(2), ptr(3), etc)
+	return c.BlockAs(object.ThreadStateBlockedChannel, func() zx.Status {
+		r, st := w.End(c.Proc.Kernel(), c.Done(), c.I64(2))
+		if st != zx.OK {
+			return st
+		}
+		defer r.Free()
+		st = fits(r, int(num(2)), int(num(3)))
+		if s := c.OptU32(c.U64(4), uint32(len(r.Bytes))); s != zx.OK {
+			st = s
+		}
+		if s := c.OptU32(c.U64(5), uint32(len(r.Handles))); s != zx.OK {
+			st = s
+		}
+		if st != zx.OK {
+			return st
+		}
+		return c.receive(r, ptr(2), ptr(3), etc)
+	})
 }

@@ -38,7 +38,14 @@ const waitItemSize = 12
 // ObjectWaitOne waits until the object of h has one of signals, and gives all
 // that it has: for OK, TIMED_OUT and CANCELED.
 func ObjectWaitOne(p *object.Process, done <-chan struct{}, h zx.Handle, signals zx.Signals, deadline int64) (zx.Signals, zx.Status) {
-	return object.WaitOne(p.Kernel(), p.Handles(), done, h, signals, deadline)
+	if s, st := object.Poll(p.Handles(), h); st != zx.OK || s&signals != 0 {
+		return s, st
+	}
+	w, st := object.BeginWait(p.Handles(), h, signals)
+	if st != zx.OK {
+		return 0, st
+	}
+	return w.End(p.Kernel(), done, deadline)
 }
 
 func sysObjectWaitOne(c *Call) zx.Status {
@@ -52,8 +59,13 @@ func sysObjectWaitOne(c *Call) zx.Status {
 	case deadline <= 0:
 		return c.waited(out, s, zx.ErrTimedOut)
 	}
+	// It begins before the thread is seen to be blocked: who sees that may act.
+	w, st := object.BeginWait(c.Proc.Handles(), h, signals)
+	if st != zx.OK {
+		return st
+	}
 	return c.BlockAs(object.ThreadStateBlockedWaitOne, func() zx.Status {
-		s, st := ObjectWaitOne(c.Proc, c.Done(), h, signals, deadline)
+		s, st := w.End(c.Proc.Kernel(), c.Done(), deadline)
 		return c.waited(out, s, st)
 	})
 }
@@ -71,7 +83,11 @@ func (c *Call) waited(addr uint64, s zx.Signals, st zx.Status) zx.Status {
 // ObjectWaitMany waits until one of items has one of the signals wanted of it,
 // and gives the signals of all: for OK, TIMED_OUT and CANCELED.
 func ObjectWaitMany(p *object.Process, done <-chan struct{}, items []WaitItem, deadline int64) zx.Status {
-	return object.WaitMany(p.Kernel(), p.Handles(), done, items, deadline)
+	w, st := object.BeginWaits(p.Handles(), items)
+	if st != zx.OK {
+		return st
+	}
+	return w.End(p.Kernel(), done, items, deadline)
 }
 
 func sysObjectWaitMany(c *Call) zx.Status {
@@ -88,33 +104,24 @@ func sysObjectWaitMany(c *Call) zx.Status {
 		items[i].Handle = zx.Handle(binary.LittleEndian.Uint32(b[waitItemSize*i:]))
 		items[i].WaitFor = zx.Signals(binary.LittleEndian.Uint32(b[waitItemSize*i+4:]))
 	}
-	wait := func(deadline int64) zx.Status {
-		st := ObjectWaitMany(c.Proc, c.Done(), items, deadline)
-		if st != zx.OK && st != zx.ErrTimedOut && st != zx.ErrCanceled {
-			return st
-		}
+	w, st := object.BeginWaits(c.Proc.Handles(), items)
+	if st != zx.OK {
+		return st
+	}
+	end := func() zx.Status {
+		st := w.End(c.Proc.Kernel(), c.Done(), items, deadline)
 		for i := range items {
 			binary.LittleEndian.PutUint32(b[waitItemSize*i+8:], uint32(items[i].Pending))
 		}
-		if w := c.WriteBytes(addr, b); w != zx.OK {
-			return w
+		if s := c.WriteBytes(addr, b); s != zx.OK {
+			return s
 		}
 		return st
 	}
-	if deadline <= 0 || anySignaled(c.Proc, items) {
-		return wait(0)
+	if deadline <= 0 || w.Ready() {
+		return end()
 	}
-	return c.BlockAs(object.ThreadStateBlockedWaitMany, func() zx.Status { return wait(deadline) })
-}
-
-// anySignaled says whether a wait for items would end at once.
-func anySignaled(p *object.Process, items []WaitItem) bool {
-	for i := range items {
-		if s, st := object.Poll(p.Handles(), items[i].Handle); st != zx.OK || s&items[i].WaitFor != 0 {
-			return true
-		}
-	}
-	return false
+	return c.BlockAs(object.ThreadStateBlockedWaitMany, end)
 }
 
 // ObjectWaitAsync lets a packet be queued to port once the object of h has one
