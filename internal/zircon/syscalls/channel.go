@@ -371,12 +371,12 @@ func install(p *object.Process, m *object.Message, f func(i int, v zx.Handle, h 
 
 // read takes the next message off a channel.
 func read(p *object.Process, h zx.Handle, options uint32, maxBytes, maxHandles int) (m *object.Message, nb, nh uint32, st zx.Status) {
+	if options&^channelReadMayDiscard != 0 {
+		return nil, 0, 0, zx.ErrNotSupported
+	}
 	ch, st := get[*object.Channel](p, h, zx.RightRead)
 	if st != zx.OK {
 		return nil, 0, 0, st
-	}
-	if options&^channelReadMayDiscard != 0 {
-		return nil, 0, 0, zx.ErrNotSupported
 	}
 	return ch.Read(uint32(min(maxBytes, 1<<31)), uint32(min(maxHandles, 1<<31)), options != 0)
 }
