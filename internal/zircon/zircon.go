@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -170,7 +171,7 @@ func VMOFromFile(p *object.Process, f *os.File, executable bool) (zx.Handle, zx.
 	mem := vm.NewVMOFromPages(k.Machine, pages)
 	mem.SetContentSize(size)
 	v := object.NewVMO(k.Kernel, mem)
-	v.SetName(f.Name())
+	v.SetName(filepath.Base(f.Name()))
 	r := fileRights
 	if executable {
 		r |= zx.RightExecute

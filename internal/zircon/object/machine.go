@@ -1,6 +1,8 @@
 package object
 
 import (
+	"sync/atomic"
+
 	"go.fuchsia.dev/launcherd/internal/zircon/vm"
 )
 
@@ -62,23 +64,31 @@ type Trap struct {
 	PC     uint64 // after the instruction
 	Args   [6]uint64
 
-	reply func(*Trap, uint64)
+	reply func(id, v uint64)
 	id    uint64
+	// order is written after the last use of a call and read before the next is
+	// set. The next call comes after the answer anyway, but by way of the host,
+	// which Go's memory model does not know of.
+	order atomic.Bool
 }
 
-// NewTrap makes a trap whose answer is passed to reply with id in Trap.ID.
-func NewTrap(id uint64, reply func(*Trap, uint64)) *Trap { return &Trap{id: id, reply: reply} }
+// NewTrap makes a trap that reply answers, by the number that the machine knows
+// the call by.
+func NewTrap(id uint64, reply func(id, v uint64)) *Trap { return &Trap{id: id, reply: reply} }
 
 // Set makes the trap stand for a thread's next system call.
 func (t *Trap) Set(id, number, pc uint64, args [6]uint64) {
+	t.order.Load()
 	t.id, t.Number, t.PC, t.Args = id, number, pc, args
 }
 
-// ID is the number the machine knows the trap by.
-func (t *Trap) ID() uint64 { return t.id }
-
-// Reply answers the call with a value and lets the thread go on. Once.
-func (t *Trap) Reply(v uint64) { t.reply(t, v) }
+// Reply answers the call with a value and lets the thread go on. Once; t is not
+// to be used afterwards.
+func (t *Trap) Reply(v uint64) {
+	id, reply := t.id, t.reply
+	t.order.Store(true)
+	reply(id, v)
+}
 
 // Fault is a hardware exception of a thread.
 type Fault struct {

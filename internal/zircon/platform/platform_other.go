@@ -12,9 +12,6 @@ import (
 	"go.fuchsia.dev/launcherd/internal/zircon/vm"
 )
 
-// ClockSlot is where processes would find the address of clock_gettime.
-const ClockSlot = 0
-
 // Platform is what there is on hosts that run no processes: nothing.
 type Platform struct{ object.Machine }
 

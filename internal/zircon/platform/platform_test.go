@@ -136,11 +136,11 @@ var syscallOp, hang = []byte{0x0f, 0x05}, []byte{0xeb, 0xfe}
 func TestSyscallReachesTheKernel(t *testing.T) {
 	p := newPlatform(t)
 	k := newKernel()
-	traps := make(chan object.Trap)
+	traps := make(chan *object.Trap)
 	k.syscall = func(c any, tr *object.Trap) {
-		got := *tr
+		got := object.Trap{Number: tr.Number, PC: tr.PC, Args: tr.Args}
 		tr.Reply(7)
-		traps <- got
+		traps <- &got
 	}
 	// getpid, then the answer as the argument of a second call.
 	code := asm(movEAX(unix.SYS_GETPID), syscallOp, []byte{0x48, 0x89, 0xc7}, movEAX(0x1234), syscallOp, hang)

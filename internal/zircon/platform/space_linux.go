@@ -266,8 +266,8 @@ func (s *space) ready(n *notif) {
 }
 
 // reply answers a thread's system call. The thread may be gone.
-func (t *thread) reply(tr *object.Trap, v uint64) {
-	t.space.shell.listener.send(tr.ID(), int64(v))
+func (t *thread) reply(id, v uint64) {
+	t.space.shell.listener.send(id, int64(v))
 }
 
 // ReadMemory implements vm.Space.

@@ -32,7 +32,7 @@ func TestStackThatCannotBeRead(t *testing.T) {
 	i := number("zx_syscall_test_8")
 	for _, stack := range []uint64{0, 0x1000, p.mem + programMem - 8, 1 << 62, ^uint64(0)} {
 		result := make(chan zx.Status, 1)
-		trap := object.NewTrap(1, func(_ *object.Trap, v uint64) { result <- zx.Status(v) })
+		trap := object.NewTrap(1, func(_, v uint64) { result <- zx.Status(v) })
 		trap.Number, trap.PC = uint64(firstNumber+i), p.vdso+codeOff+uint64(i)+1
 		trap.Args[5] = stack
 		Dispatch(p.proc, p.thread, trap)
@@ -55,7 +55,7 @@ func TestCallsFromElsewhere(t *testing.T) {
 			p := newProgram(t)
 			var said string
 			p.k.Sink = func(r object.LogRecord) { said += string(r.Message) }
-			trap := object.NewTrap(1, func(*object.Trap, uint64) { t.Error("the call was answered") })
+			trap := object.NewTrap(1, func(uint64, uint64) { t.Error("the call was answered") })
 			trap.Number, trap.PC = uint64(firstNumber+tt.number), p.vdso+codeOff+uint64(tt.at)+1
 			if tt.at < 0 {
 				trap.PC = p.mem

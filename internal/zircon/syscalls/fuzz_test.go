@@ -73,7 +73,7 @@ func (s *callStream) run() {
 		if slices.Contains(endless, e.Name) {
 			continue
 		}
-		trap := object.NewTrap(1, func(*object.Trap, uint64) {})
+		trap := object.NewTrap(1, func(uint64, uint64) {})
 		trap.Number = uint64(e.Number)
 		trap.PC = s.vdso + codeOff + uint64(e.Number-firstNumber) + 1
 		for i := range trap.Args {

@@ -350,7 +350,7 @@ func BenchmarkHandleDuplicateClose(b *testing.B) {
 func BenchmarkDispatch(b *testing.B) {
 	p := newProgram(b)
 	i := number("zx_syscall_test_0")
-	trap := object.NewTrap(1, func(*object.Trap, uint64) {})
+	trap := object.NewTrap(1, func(uint64, uint64) {})
 	b.ReportAllocs()
 	for b.Loop() {
 		trap.Set(1, uint64(firstNumber+i), p.vdso+codeOff+uint64(i)+1, [6]uint64{})

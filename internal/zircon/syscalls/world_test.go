@@ -195,7 +195,7 @@ func (p *program) start(t *object.Thread, name string, args ...uint64) <-chan zx
 		p.Fatalf("%s has %d arguments, not %d", name, Table[i].Args, len(args))
 	}
 	result := make(chan zx.Status, 1)
-	trap := object.NewTrap(1, func(_ *object.Trap, v uint64) { result <- zx.Status(v) })
+	trap := object.NewTrap(1, func(_, v uint64) { result <- zx.Status(v) })
 	trap.Number = uint64(firstNumber + i)
 	trap.PC = p.vdso + codeOff + uint64(i) + 1
 	copy(trap.Args[:], args)
