@@ -237,22 +237,6 @@ func (c *Call) OutHandles(addr0, addr1 uint64, h0, h1 zx.Handle, st zx.Status) z
 	return st
 }
 
-// ReadHandles copies n handle values in from addr; the caller has bounded n.
-func (c *Call) ReadHandles(addr uint64, n uint32) ([]zx.Handle, zx.Status) {
-	if n == 0 {
-		return nil, zx.OK
-	}
-	b, st := c.ReadBytes(addr, 4*uint64(n))
-	if st != zx.OK {
-		return nil, st
-	}
-	hs := make([]zx.Handle, n)
-	for i := range hs {
-		hs[i] = zx.Handle(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	return hs, zx.OK
-}
-
 // ReadName copies an object's name of n bytes in from addr, cut to what a name
 // may have.
 func (c *Call) ReadName(addr, n uint64) (string, zx.Status) {

@@ -499,6 +499,77 @@ func TestChannelCallTrapped(t *testing.T) {
 	}
 }
 
+func TestChannelCallEtc(t *testing.T) {
+	w := newWorld(t)
+	c, s := w.channel()
+	const fewer = zx.RightTransfer | zx.RightWait
+	ev := w.event()
+	go func() {
+		ObjectWaitOne(w.a, nil, s, zx.ChannelReadable, object.TimeInfinite)
+		b, hs := make([]byte, 16), make([]zx.Handle, 1)
+		nb, nh, _ := ChannelRead(w.a, s, 0, b, hs)
+		ChannelWrite(w.a, s, 0, b[:nb], hs[:nh])
+	}()
+	var b [16]byte
+	var hi [1]zx.HandleInfo
+	nb, nh, st := ChannelCallEtc(w.a, nil, c, 0, w.later(), message(0, "!"),
+		[]zx.HandleDisposition{{Op: zx.HandleOpMove, Handle: ev, Rights: fewer}}, b[:], hi[:])
+	w.ok("call", st)
+	if nb != 5 || nh != 1 || hi[0].Rights != fewer || hi[0].Type != zx.ObjTypeEvent {
+		t.Errorf("%d bytes, %d handles: %+v", nb, nh, hi)
+	}
+	hd := []zx.HandleDisposition{{Op: zx.HandleOpMove, Handle: w.event(), Rights: zx.RightsAll}}
+	_, _, st = ChannelCallEtc(w.a, nil, c, 0, 0, message(0, ""), hd, nil, nil)
+	w.is("more rights", st, zx.ErrInvalidArgs)
+	if hd[0].Result != zx.ErrInvalidArgs || w.valid(hd[0].Handle) {
+		t.Errorf("%+v is left", hd[0])
+	}
+	hd[0].Handle = w.event()
+	_, _, st = ChannelCallEtc(w.a, nil, 0, 0, 0, message(0, ""), hd, nil, nil)
+	w.is("no channel", st, zx.ErrBadHandle)
+	if w.valid(hd[0].Handle) {
+		t.Error("the handle is left")
+	}
+}
+
+// The results of a write that fails come back, each in its place.
+func TestChannelWriteEtcTrapped(t *testing.T) {
+	p := newProgram(t)
+	m := p.mem
+	c, s, _ := ChannelCreate(p.proc, 0)
+	ev := func() uint32 { h, _ := EventCreate(p.proc, 0); return uint32(h) }
+	disposition := func(i uint64, op zx.HandleOp, h uint32) {
+		p.put32(m+dispositionSize*i, uint32(op), h, 0, uint32(zx.RightSameRights), 0)
+	}
+	write := func(ch zx.Handle, n uint64) zx.Status {
+		return p.call("zx_channel_write_etc", uint64(ch), 0, 0, 0, m, n)
+	}
+	before := p.proc.Handles().Len()
+	disposition(0, zx.HandleOpMove, ev())
+	disposition(1, zx.HandleOpMove, 3)
+	disposition(2, 9, 3)
+	p.is("write", write(c, 3), zx.ErrBadHandle)
+	for i, want := range []zx.Status{zx.OK, zx.ErrBadHandle, zx.ErrInvalidArgs} {
+		if got := zx.Status(p.get32(m + dispositionSize*uint64(i) + 16)); got != want {
+			t.Errorf("result %d is %v, want %v", i, got, want)
+		}
+	}
+	disposition(0, zx.HandleOpMove, ev())
+	p.is("write to no channel", write(0, 1), zx.ErrBadHandle)
+	disposition(0, zx.HandleOpMove, ev())
+	for i := range uint64(zx.ChannelMaxMsgHandles) {
+		disposition(1+i, zx.HandleOpDuplicate, 3)
+	}
+	p.is("too many", write(c, 1+zx.ChannelMaxMsgHandles), zx.ErrOutOfRange)
+	p.is("from nowhere", p.call("zx_channel_write_etc", uint64(c), 0, 0, 0, 8, 1), zx.ErrInvalidArgs)
+	if n := p.proc.Handles().Len(); n != before {
+		t.Errorf("%d handles, %d before", n, before)
+	}
+	disposition(0, zx.HandleOpMove, ev())
+	p.ok("write", write(c, 1))
+	p.ok("read", p.call("zx_channel_read", uint64(s), 0, 0, m, 0, 1, 0, 0))
+}
+
 func BenchmarkChannelWriteRead(b *testing.B) {
 	for _, size := range []int{16, 1024, 65536} {
 		b.Run(fmt.Sprintf("%d bytes", size), func(b *testing.B) {

@@ -2,6 +2,7 @@ package syscalls
 
 import (
 	"debug/elf"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"go.fuchsia.dev/fidl-go/zx"
 	"go.fuchsia.dev/launcherd/internal/zircon/object"
+	"go.fuchsia.dev/launcherd/internal/zircon/vdso"
 )
 
 func TestArgumentsArrive(t *testing.T) {
@@ -110,6 +112,49 @@ func TestTable(t *testing.T) {
 			t.Errorf("number %#x is a call", n)
 		}
 	}
+}
+
+// The image that programs get makes each call, from a place of its own.
+func TestVDSO(t *testing.T) {
+	im, err := vdso.Build(vdso.Config{Entries: VDSO(), PageSize: 4096, NumCPUs: 1})
+	if errors.Is(err, zx.ErrNotSupported) {
+		t.Skip(err) // another architecture
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	places := make(map[uint32]int)
+	for off := range uint64(len(im.Bytes)) {
+		if n, ok := im.SyscallAt(off); ok {
+			places[n]++
+		}
+	}
+	for _, e := range Table {
+		if places[e.Number] != 1 {
+			t.Errorf("%s is called from %d places", e.Name, places[e.Number])
+		}
+	}
+}
+
+func TestSystem(t *testing.T) {
+	p := newProgram(t)
+	root := p.a.Handles().Add(object.NewHandle(p.k.Root, object.JobRights))
+	_, st := SystemGetEvent(p.a, root, 1)
+	p.ok("get_event", st)
+	_, st = SystemGetEvent(p.a, root, 9)
+	p.is("get_event of no kind", st, zx.ErrInvalidArgs)
+	job, _ := JobCreate(p.a, root, 0)
+	_, st = SystemGetEvent(p.a, job, 1)
+	p.is("get_event by another job", st, zx.ErrAccessDenied)
+	p.is("test_handle_create", p.call("zx_syscall_test_handle_create", uint64(1<<32-60), p.mem), zx.ErrStop)
+	p.ok("test_handle_create", p.call("zx_syscall_test_handle_create", 0, p.mem))
+	for _, tt := range []struct {
+		a, b, c uint64
+		want    zx.Status
+	}{{1, 2, 3, 6}, {20, 20, 11, zx.ErrOutOfRange}, {1 << 31, 0, 0, zx.ErrInvalidArgs}} {
+		p.is("test_wrapper", p.call("zx_syscall_test_wrapper", tt.a, tt.b, tt.c), tt.want)
+	}
+	p.ok("barrier", p.call("zx_system_barrier", 0))
 }
 
 // inPlace are the functions that the vDSO answers without the kernel.

@@ -117,16 +117,33 @@ func TestEvents(t *testing.T) {
 	w.is("options", st, zx.ErrNotSupported)
 }
 
-// A channel's user signals are the user's, its others are not.
-func TestSignalOthers(t *testing.T) {
+// Of objects with two ends, the user signals are the user's and others are not;
+// each end knows the other.
+func TestPeers(t *testing.T) {
 	w := newWorld(t)
-	h0, h1 := w.channel()
-	w.ok("signal", ObjectSignal(w.a, h0, 0, zx.UserSignal0))
-	w.ok("signal_peer", ObjectSignalPeer(w.a, h0, 0, zx.UserSignal1))
-	w.wantSignals(h0, zx.ChannelWritable|zx.UserSignal0)
-	w.wantSignals(h1, zx.ChannelWritable|zx.UserSignal1)
-	w.is("signal", ObjectSignal(w.a, h0, zx.ChannelWritable, 0), zx.ErrInvalidArgs)
-	w.is("signal", ObjectSignal(w.a, h0, 0, zx.EventSignaled), zx.ErrInvalidArgs)
+	for name, create := range map[string]func() (zx.Handle, zx.Handle, zx.Status){
+		"channel": func() (zx.Handle, zx.Handle, zx.Status) { return ChannelCreate(w.a, 0) },
+		"socket":  func() (zx.Handle, zx.Handle, zx.Status) { return SocketCreate(w.a, 0) },
+		"fifo":    func() (zx.Handle, zx.Handle, zx.Status) { return FifoCreate(w.a, 1, 1, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h0, h1, st := create()
+			w.ok("create", st)
+			w.ok("signal", ObjectSignal(w.a, h0, 0, zx.UserSignal0))
+			w.ok("signal_peer", ObjectSignalPeer(w.a, h0, 0, zx.UserSignal1))
+			w.wantSignals(h0, zx.SignalWritable|zx.UserSignal0)
+			w.wantSignals(h1, zx.SignalWritable|zx.UserSignal1)
+			w.is("signal", ObjectSignal(w.a, h0, zx.SignalWritable, 0), zx.ErrInvalidArgs)
+			w.is("signal", ObjectSignal(w.a, h0, 0, zx.EventSignaled), zx.ErrInvalidArgs)
+			w.is("signal_peer", ObjectSignalPeer(w.a, h0, 0, zx.SignalReadable), zx.ErrInvalidArgs)
+			o0, o1 := w.a.Handles().Lookup(h0).Object(), w.a.Handles().Lookup(h1).Object()
+			if o0.RelatedKoid() != o1.Koid() || o1.RelatedKoid() != o0.Koid() {
+				t.Errorf("ends %d and %d are related to %d and %d", o0.Koid(), o1.Koid(), o0.RelatedKoid(), o1.RelatedKoid())
+			}
+			w.ok("close", HandleClose(w.a, h0))
+			w.is("signal_peer", ObjectSignalPeer(w.a, h1, 0, zx.UserSignal0), zx.ErrPeerClosed)
+		})
+	}
 }
 
 func TestWaitOne(t *testing.T) {
