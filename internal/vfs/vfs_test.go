@@ -25,7 +25,7 @@ import (
 // TestMain starts the kernel before all tests: what it keeps is no leak.
 func TestMain(m *testing.M) {
 	zx.DefaultJob()
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+	os.Exit(m.Run())
 }
 
 // world is a file system being served; at its end nothing may be left of it.
@@ -37,9 +37,11 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	files, objects := descriptors(t), zircon.Kernel().LiveObjects()
+	routines := goleak.IgnoreCurrent()
 	w := &world{t, vfs.New(zap.NewNop())}
 	t.Cleanup(func() {
 		w.fs.Close()
+		goleak.VerifyNone(t, routines)
 		if n := descriptors(t); n != files {
 			t.Errorf("%d descriptors before, %d after", files, n)
 		}
