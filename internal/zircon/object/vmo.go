@@ -71,7 +71,7 @@ const (
 	VMOViaHandle   = 1 << 3
 	VMOViaMapping  = 1 << 4
 	VMODiscardable = 1 << 7
-	VMOImmutable   = 1 << 9
+	VMOImmutable   = 1 << 8
 )
 
 // VMOInfo is what zx_info_vmo_t tells of a VMO.
