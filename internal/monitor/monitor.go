@@ -131,7 +131,8 @@ func (s *Server) WaitProcesses(ctx context.Context) error {
 	for {
 		var p zx.Object
 		err := s.walk(func(t *wire.Task, o *zx.Object) error {
-			if t.Kind == wire.TaskKindProcess && t.State != wire.TaskStateExited {
+			// One that has exited is still about to terminate.
+			if t.Kind == wire.TaskKindProcess {
 				p = zx.ObjectFromHandle(o.Take())
 				return errFound
 			}
