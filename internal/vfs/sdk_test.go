@@ -30,12 +30,16 @@ func TestSDKPrograms(t *testing.T) {
 	if sdk == "" {
 		t.Skip("FUCHSIA_SDK is not set")
 	}
-	for _, name := range []string{"stdio", "posix", "memory"} {
+	for _, name := range []string{"stdio", "posix", "memory", "spawn"} {
 		t.Run(name, func(t *testing.T) {
 			pkg, tmp := t.TempDir(), t.TempDir()
 			exe := compile(t, sdk, name, filepath.Join(pkg, "bin"))
 			w := &world{t, vfs.New(zap.NewNop())}
 			t.Cleanup(w.fs.Close)
+			program, err := os.ReadFile(exe)
+			w.ok(err)
+			w.ok(os.WriteFile(filepath.Join(pkg, "bin", "script"), []byte("#!/pkg/bin/spawn interpret\n"), 0o644))
+			w.ok(os.WriteFile(filepath.Join(tmp, "spawn"), program, 0o755))
 			w.ok(os.Mkdir(filepath.Join(pkg, "data"), 0o755))
 			w.ok(os.WriteFile(filepath.Join(pkg, "data", "file"), []byte("in the package\n"), 0o644))
 			w.ok(os.Symlink("data/file", filepath.Join(pkg, "inside")))
@@ -44,7 +48,7 @@ func TestSDKPrograms(t *testing.T) {
 			out, code := w.run(sdk, exe, map[string]vfs.Node{
 				"/pkg": w.node(pkg, vfs.Options{Executable: true}),
 				"/tmp": w.node(tmp, vfs.Options{Writable: true}),
-				"/svc": w.echo(),
+				"/svc": w.services(),
 			})
 			if code != 0 {
 				t.Errorf("return code %d:\n%s", code, out)
@@ -94,9 +98,10 @@ func (w *world) node(dir string, o vfs.Options) vfs.Node {
 	return n
 }
 
-// echo is a directory with a service that sends a message back.
-func (w *world) echo() vfs.Node {
+// services are the Launcher, and an Echo that sends a message back.
+func (w *world) services() vfs.Node {
 	d := vfs.NewDir()
+	w.ok(d.Add(process.LauncherName, vfs.Service(func(server zx.Channel) { go w.launcher(&server) })))
 	w.ok(d.Add("fuchsia.test.Echo", vfs.Service(func(server zx.Channel) {
 		go func() {
 			defer server.Close()
@@ -111,6 +116,12 @@ func (w *world) echo() vfs.Node {
 		}()
 	})))
 	return d
+}
+
+// launcher serves the Launcher protocol.
+func (w *world) launcher(server *zx.Channel) {
+	s := &launcher.Server{VDSO: zx.VDSO, Log: zap.NewNop()}
+	_ = s.Serve(w.Context(), server) // clients come and go
 }
 
 // run runs a program with a namespace, and gives its output and return code.
@@ -128,6 +139,9 @@ func (w *world) run(sdk, exe string, ns map[string]vfs.Node) (string, int64) {
 	defer job.Close()
 	defer job.Kill()
 	p.Job = &job
+	own, err := job.Duplicate(zx.RightSameRights)
+	w.ok(err)
+	p.AddHandle(processargs.DefaultJob, 0, own.Take())
 	libs, err := ldsvc.New([]string{filepath.Join(sdk, "arch/x64/sysroot/dist/lib"), filepath.Join(sdk, "arch/x64/dist")}, zap.NewNop())
 	w.ok(err)
 	defer libs.Close()
@@ -147,11 +161,10 @@ func (w *world) run(sdk, exe string, ns map[string]vfs.Node) (string, int64) {
 	}
 
 	client, server := w.pair()
-	s := &launcher.Server{VDSO: zx.VDSO, Log: zap.NewNop()}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = s.Serve(w.Context(), &server)
+		w.launcher(&server)
 	}()
 	proc, err := fdio.Spawn(w.Context(), process.NewLauncherClient(client), p)
 	client.Close()
