@@ -146,13 +146,22 @@ func TestExceptionOfAThreadThatIsKilled(t *testing.T) {
 	w := newWorld(t)
 	proc, th := w.run(w.root())
 	ch := w.exceptions(proc, 0)
-	w.fault(th)
+	resumed := w.fault(th)
 	e := w.exception(ch)
+	to, _ := get[*object.Thread](w.a, th, 0)
 	w.ok("kill", TaskKill(w.a, proc))
 	if r := w.retcode(proc); r != object.RetcodeSyscallKill {
 		t.Errorf("return code %d", r)
 	}
-	HandleClose(w.a, e.h)
+	// The thread does not wait for the handler, who may never answer.
+	w.eventually("the thread is in no exception", func() bool { _, st := to.ExceptionReport(); return st == zx.ErrBadState },
+		func() any { return nil })
+	w.handled(e)
+	select {
+	case <-resumed:
+		t.Error("a thread that was killed goes on")
+	default:
+	}
 }
 
 func TestExceptionChannelIsDropped(t *testing.T) {

@@ -263,6 +263,70 @@ func TestMemoryOfAnotherProcess(t *testing.T) {
 	want(t, "map in a dead process", st, zx.ErrBadState)
 }
 
+// TestProtectInChildVMARs: by way of a parent, rights can only be taken away.
+func TestProtectInChildVMARs(t *testing.T) {
+	_, _, r := arena(t, 8)
+	c := must[*vm.VMAR](t)(r.Allocate(can|vm.Specific, 0, 4*page))
+	a := must[uint64](t)(c.Map(rw|vm.Specific, 0, vmo(t, 4), 0, 4*page, rwx))
+	want(t, "to read-only", r.Protect(vm.PermRead, a, page, true), zx.OK)
+	want(t, "back", r.Protect(rw, a, page, true), zx.ErrAccessDenied)
+	want(t, "what has not changed too", r.Protect(rw, a, 4*page, true), zx.ErrAccessDenied)
+	want(t, "what is as it was", r.Protect(rw, a+page, page, true), zx.OK)
+	want(t, "back, by the child itself", c.Protect(rw, a, page, true), zx.OK)
+	want(t, "without the right to touch it", r.Protect(vm.PermRead, a, page, false), zx.ErrInvalidArgs)
+}
+
+// TestMappingsMerge: a program that changes protections back and forth does not
+// end up with a mapping for each page.
+func TestMappingsMerge(t *testing.T) {
+	as, _, r := arena(t, 8)
+	v := vmo(t, 8)
+	count := func() (n int) {
+		maps, _ := as.Maps()
+		for _, m := range maps {
+			if m.VMO != nil {
+				n++
+			}
+		}
+		return n
+	}
+	for i := range uint64(4) { // one after the other, of one VMO
+		must[uint64](t)(r.Map(rw|vm.Specific, i*page, v, i*page, page, rwx))
+	}
+	if n := count(); n != 1 || v.Mappings() != 1 {
+		t.Errorf("%d mappings, the VMO counts %d, want 1", n, v.Mappings())
+	}
+	want(t, "protect", r.Protect(vm.PermRead, r.Base()+page, 2*page, true), zx.OK)
+	if n := count(); n != 3 || v.Mappings() != 3 {
+		t.Errorf("%d mappings, the VMO counts %d, want 3", n, v.Mappings())
+	}
+	want(t, "protect", r.Protect(rw, r.Base()+page, page, true), zx.OK)
+	want(t, "protect", r.Protect(rw, r.Base()+2*page, page, true), zx.OK)
+	if n := count(); n != 1 {
+		t.Errorf("%d mappings, want 1", n)
+	}
+	must[uint64](t)(r.Map(rw|vm.Specific, 4*page, v, 6*page, page, rwx)) // not what follows in the VMO
+	if n := count(); n != 2 {
+		t.Errorf("%d mappings, want 2", n)
+	}
+}
+
+// TestPlacesAreReused: what is mapped and unmapped again and again stays where
+// the page tables already are.
+func TestPlacesAreReused(t *testing.T) {
+	as := vm.NewAspace()
+	defer as.Destroy()
+	v := vmo(t, 1)
+	first := must[uint64](t)(as.Root().Map(rw, 0, v, 0, page, rwx))
+	must[uint64](t)(as.Root().Map(rw, 0, v, 0, page, rwx))
+	for range 3 {
+		want(t, "unmap", as.Root().Unmap(first, page, true), zx.OK)
+		if a := must[uint64](t)(as.Root().Map(rw, 0, v, 0, page, rwx)); a != first {
+			t.Fatalf("mapped at %#x, want %#x again", a, first)
+		}
+	}
+}
+
 // model is an arena of pages, each with the VMAR that it is in and what is
 // mapped there. It is what the VMARs are compared with.
 type model struct {
