@@ -1,13 +1,23 @@
 // Package fdio is how Go programs start Fuchsia programs and reach their
 // services: the part of Fuchsia's C library of that name that Go lacks.
 //
-// [Spawn] starts a program through fuchsia.process.Launcher, as fdio_spawn does.
-// It works with any Launcher: launcherd's own, or the system's on Fuchsia.
+// [Spawn] starts a program through fuchsia.process.Launcher, as fdio_spawn does,
+// with any Launcher: launcherd's own, or the system's on Fuchsia. What fdio_spawn
+// takes as flags and actions are methods of [Program]: CloneJob, CloneNamespace,
+// Pipe and so on. [Wait] waits for the end of what was started.
+//
+// [Connect] reaches a service in a directory, and a [Namespace] is a table of such
+// directories by path. On Fuchsia, ConnectPath reaches what is in the program's
+// own.
+//
+// Handles have one owner, by the rule of package zx: a value is given away, a
+// pointer is lent. Errors wrap a zx.Status.
 package fdio
 
 import (
 	"context"
 	"fmt"
+	"math"
 	"path"
 
 	"go.fuchsia.dev/fidl-go"
@@ -50,6 +60,54 @@ func (p *Program) AddHandle(t processargs.HandleType, arg uint16, h zx.Handle) {
 	p.Handles = append(p.Handles, processargs.StartupHandle{Handle: h, Info: processargs.NewHandleInfo(t, arg)})
 }
 
+// Pipe makes a socket that is the program's file descriptor fd, and gives the
+// other end, which is the caller's.
+func (p *Program) Pipe(fd int) (zx.Socket, error) {
+	if fd < 0 || fd > math.MaxUint16 {
+		return zx.Socket{}, fmt.Errorf("descriptor %d: %w", fd, zx.ErrInvalidArgs)
+	}
+	ours, theirs, err := zx.NewSocket(zx.SocketStream)
+	if err != nil {
+		return zx.Socket{}, err
+	}
+	p.AddHandle(processargs.FileDescriptor, uint16(fd), theirs.Take())
+	return ours, nil
+}
+
+// CloneJob gives the program a handle of the job that it will be in, as the one
+// to make processes in: FDIO_SPAWN_CLONE_JOB. BAD_HANDLE before Job is set.
+func (p *Program) CloneJob() error {
+	if p.Job == nil {
+		return fmt.Errorf("job: %w", zx.ErrBadHandle)
+	}
+	job, err := p.Job.Duplicate(zx.RightSameRights)
+	if err != nil {
+		return fmt.Errorf("job: %w", err)
+	}
+	p.AddHandle(processargs.DefaultJob, 0, job.Take())
+	return nil
+}
+
+// CloneNamespace adds the directories of a namespace to the program's, or with
+// prefixes those at or below one of them: FDIO_SPAWN_CLONE_NAMESPACE and
+// FDIO_SPAWN_ACTION_CLONE_DIR.
+func (p *Program) CloneNamespace(n *Namespace, prefixes ...string) error {
+	es, err := n.Export(prefixes...)
+	p.Namespace = append(p.Namespace, es...)
+	return err
+}
+
+// CloneUTCClock lets the program read a clock as the one of UTC:
+// FDIO_SPAWN_CLONE_UTC_CLOCK. The clock is lent.
+func (p *Program) CloneUTCClock(c *zx.Clock) error {
+	clock, err := c.Duplicate(zx.RightRead | zx.RightWait | zx.RightDuplicate | zx.RightTransfer)
+	if err != nil {
+		return fmt.Errorf("clock: %w", err)
+	}
+	p.AddHandle(processargs.ClockUTC, 0, clock.Take())
+	return nil
+}
+
 // Close closes the handles of a program that was not spawned.
 func (p *Program) Close() {
 	p.Executable.Close()
@@ -78,7 +136,21 @@ func Spawn(ctx context.Context, l *process.LauncherClient, p *Program) (zx.Proce
 	if r.Status != zx.OK {
 		return zx.Process{}, fmt.Errorf("launch: %w", r.Status)
 	}
+	if r.Process == zx.HandleInvalid {
+		return zx.Process{}, fmt.Errorf("launch: no process came: %w", zx.ErrBadHandle)
+	}
 	return zx.ProcessFromHandle(r.Process), nil
+}
+
+// Wait waits for the end of a process, which is lent, and gives its return code:
+// its own, or one of the zx.Retcode values when something else ended it. The
+// error is that of ctx when ctx ends first; the process runs on then.
+func Wait(ctx context.Context, p *zx.Process) (code int64, err error) {
+	if _, err := p.Wait(ctx, zx.ProcessTerminated, zx.InfiniteFuture); err != nil {
+		return 0, err
+	}
+	info, err := p.Info()
+	return info.ReturnCode, err
 }
 
 // CreateWithoutStarting makes a program's process but does not start it: that is
