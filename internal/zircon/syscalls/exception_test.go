@@ -101,8 +101,9 @@ func TestExceptionHandled(t *testing.T) {
 	binary.LittleEndian.PutUint64(b[16*8:], 1<<63) // rip
 	w.is("an address that no program may have", ThreadWriteState(w.a, th, threadStateGeneral, b), zx.ErrInvalidArgs)
 	w.handled(e)
-	if r := <-resumed; r.RAX != 77 {
-		t.Errorf("resumed with rax %d", r.RAX)
+	now := <-resumed
+	if now.Encode(b); binary.LittleEndian.Uint64(b) != 77 {
+		t.Errorf("resumed with rax %d", binary.LittleEndian.Uint64(b))
 	}
 	w.is("read state of a thread that runs", ThreadReadState(w.a, th, threadStateGeneral, b), zx.ErrBadState)
 	w.ok("kill", TaskKill(w.a, proc))
