@@ -467,3 +467,38 @@ func TestServeManyClients(t *testing.T) {
 		}
 	}
 }
+
+// examples/python/spawn.py is a client without a line of ours.
+func TestPythonClient(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3")
+	}
+	script, err := os.ReadFile("../../examples/python/spawn.py")
+	must(t, err)
+	if n := bytes.Count(script, []byte("\n")); n >= 100 {
+		t.Errorf("the script has %d lines, and is to have fewer than 100", n)
+	}
+	d := startDaemon(t)
+	spawn := func(stdin string, args ...string) (out string, code int) {
+		t.Helper()
+		cmd := exec.Command(python, append([]string{"../../examples/python/spawn.py", "--connect", d.path}, args...)...)
+		cmd.Stdin = strings.NewReader(stdin)
+		b, err := cmd.CombinedOutput()
+		var ee *exec.ExitError
+		if err != nil && !errors.As(err, &ee) {
+			t.Fatal(err)
+		}
+		return string(b), cmd.ProcessState.ExitCode()
+	}
+	if out, code := spawn("", "../../examples/hello", "from", "Python", "--return=5"); code != 5 || !strings.Contains(out, "arg[2]=Python\n") {
+		t.Errorf("hello: exit code %d, output %q", code, out)
+	}
+	in := strings.Repeat("0123456789abcdef", 20_000)
+	if out, code := spawn(in, "../../examples/echo"); code != 0 || out != in {
+		t.Errorf("echo: exit code %d, %d bytes of output, want %d", code, len(out), len(in))
+	}
+	if out, code := spawn("", "../../README.md"); code != 1 || !strings.Contains(out, "status -25") {
+		t.Errorf("no program: exit code %d, output %q", code, out)
+	}
+}
