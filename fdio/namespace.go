@@ -64,11 +64,11 @@ func executable(ctx context.Context, name string, open func(io.Flags, zx.Channel
 		return zx.VMO{}, err
 	}
 	f := io.NewFileClient(&client, nil)
-	defer f.Close()
+	defer f.Client.Close()
 	if err := open(io.FlagsProtocolFile|io.FlagsPermRead|io.FlagsPermExecute, server); err != nil {
 		return zx.VMO{}, err
 	}
-	r, err := f.GetBackingMemory(ctx, &io.FileGetBackingMemoryRequest{Flags: io.VmoFlagsRead | io.VmoFlagsExecute})
+	r, err := f.GetBackingMemory(ctx, &io.FileGetBackingMemoryRequest{Flags: io.VmoFlagsRead | io.VmoFlagsExecute | io.VmoFlagsPrivateClone})
 	if err != nil {
 		return zx.VMO{}, fmt.Errorf("executable %s: %w", name, err)
 	}
