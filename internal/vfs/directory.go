@@ -134,57 +134,111 @@ func (fs *FS) tokenDir(token zx.Handle) directory {
 	return d
 }
 
-// move renames or links a node: op is directory.rename or directory.link.
-// noToken is what a token of no directory is refused with.
-func (c *conn) move(src string, token zx.Handle, dst string, noToken zx.Status, op func(directory, string, directory, string) error) error {
-	to := c.fs.tokenDir(token)
-	if to != nil {
-		defer to.drop()
+// moveRules are where the eras differ about renaming and linking.
+type moveRules struct {
+	noToken zx.Status     // for a token of no living connection
+	link    io.Operations // rights that a link needs; BAD_HANDLE
+	// carry: who moves a node elsewhere, where it may have more rights to it,
+	// needs all that there are: ACCESS_DENIED.
+	carry bool
+}
+
+var (
+	rules2020 = &moveRules{noToken: zx.ErrInvalidArgs, link: io.OperationsModifyDirectory}
+	rulesNow  = &moveRules{noToken: zx.ErrNotFound, link: io.RStarDir | io.WStarDir, carry: true}
+)
+
+// destination gives the directory of a token, which it closes, with one more
+// owner, to move something there from d.
+func (c *conn) destination(token zx.Handle, need io.Operations, rules *moveRules) (from, to directory, err error) {
+	to = c.fs.tokenDir(token)
+	from, err = c.directory(need)
+	if err == nil && to == nil {
+		err = rules.noToken
 	}
-	d, err := c.directory(io.OperationsModifyDirectory)
-	switch {
-	case err != nil:
+	if err != nil && to != nil {
+		to.drop()
+	}
+	return from, to, err
+}
+
+// rename moves what src names to the directory of the token, which it closes.
+// Either name may end in "/" if it is a directory.
+func (c *conn) rename(src string, token zx.Handle, dst string, rules *moveRules) error {
+	from, to, err := c.destination(token, io.OperationsModifyDirectory, rules)
+	if err != nil {
 		return err
-	case to == nil:
-		return noToken
 	}
-	if err := op(d, src, to, dst); err != nil {
+	defer to.drop()
+	name, _, err := parseName(src)
+	if err != nil {
+		return err
+	}
+	if _, _, err := parseName(dst); err == zx.ErrUnavailable {
+		return zx.ErrInvalidArgs
+	} else if err != nil {
+		return err
+	}
+	if rules.carry {
+		if err := c.mayCarry(from, to, name); err != nil {
+			return err
+		}
+	}
+	if err := from.rename(src, to, dst); err != nil {
 		return err
 	}
 	c.fs.sweep()
 	return nil
 }
 
-// rename moves what src names to the directory of the token. Either name may
-// end in "/" if it is a directory.
-func (c *conn) rename(src string, token zx.Handle, dst string, noToken zx.Status) error {
-	return c.move(src, token, dst, noToken, func(d directory, src string, to directory, dst string) error {
-		if _, _, err := parseName(src); err != nil {
-			return err
-		}
-		if _, _, err := parseName(dst); err != nil {
-			if err == zx.ErrUnavailable {
-				err = zx.ErrInvalidArgs
-			}
-			return err
-		}
-		return d.rename(src, to, dst)
-	})
+// mayCarry says whether the connection has all rights to a node that is to move
+// to another directory.
+func (c *conn) mayCarry(from, to directory, name string) error {
+	const file = io.OperationsReadBytes | io.OperationsWriteBytes | io.OperationsGetAttributes | io.OperationsUpdateAttributes
+	need := (file | io.OperationsExecute) & from.allowed()
+	const dir = io.OperationsConnect | io.OperationsTraverse
+	if c.rights&(need|dir) == need|dir {
+		return nil
+	}
+	a, err := from.attributes()
+	if err != nil {
+		return err
+	}
+	b, err := to.attributes()
+	if err != nil || a.id == b.id {
+		return err
+	}
+	n, err := from.lookup(path(name), &request{ref: true})
+	if err != nil {
+		return err
+	}
+	defer n.drop()
+	if n.kind() == kindDirectory {
+		need |= dir
+	}
+	if c.rights&need != need {
+		return zx.ErrAccessDenied
+	}
+	return nil
 }
 
-// link gives what src names, which is no directory, one more name.
-func (c *conn) link(src string, token zx.Handle, dst string, noToken zx.Status) error {
-	return c.move(src, token, dst, noToken, func(d directory, src string, to directory, dst string) error {
-		for _, s := range []string{src, dst} {
-			switch _, mustBeDir, err := parseName(s); {
-			case err != nil:
-				return err
-			case mustBeDir:
-				return zx.ErrNotDir
-			}
+// link gives what src names, which is no directory, one more name in the
+// directory of the token, which it closes.
+func (c *conn) link(src string, token zx.Handle, dst string, rules *moveRules) error {
+	from, to, err := c.destination(token, rules.link, rules)
+	if err != nil {
+		return err
+	}
+	defer to.drop()
+	for _, s := range []string{src, dst} {
+		switch _, mustBeDir, err := parseName(s); {
+		case err != nil:
+			return err
+		case mustBeDir:
+			return zx.ErrNotDir
 		}
-		return d.link(src, to, dst)
-	})
+	}
+	return from.link(src, to, dst)
 }
 
 // unlink removes a name; one that ends in "/" only if it is a directory's.

@@ -243,6 +243,15 @@ func TestRenameAndLink(t *testing.T) {
 	w.ok(err)
 	want(t, "content moved along", string(got), "a/g")
 
+	// Who moves a node to where it may have more rights needs them all.
+	weakDir := w.dir(w.mustOpen(r, "b", io.FlagsPermEnumerate|io.FlagsPermModify|io.FlagsPermRead|io.FlagsPermTraverse))
+	want(t, "weak within", rename(weakDir, "f3", w.token(b), "f4"), zx.OK)
+	want(t, "weak to another", rename(weakDir, "f4", w.token(a), "f4"), zx.ErrAccessDenied)
+	want(t, "weak link", link(weakDir, "f4", w.token(a), "f4"), zx.ErrBadHandle)
+	noTraverse := w.dir(w.mustOpen(r, "b", rw&^io.FlagsPermTraverse))
+	want(t, "directory without traverse", rename(noTraverse, "full", w.token(a), "full"), zx.ErrAccessDenied)
+	want(t, "file without traverse", rename(noTraverse, "f4", w.token(a), "f4"), zx.OK)
+
 	f := w.file(w.mustOpen(b, "h", io.FlagsPermRead|io.FlagsPermWrite|io.FlagsPermGetAttributes|io.FlagsPermSetAttributes))
 	into := func(f *io.FileClient, token zx.Handle, dst string) zx.Status {
 		return status(f.LinkInto(w.Context(), &io.LinkableLinkIntoRequest{DstParentToken: token, Dst: dst}))

@@ -283,7 +283,7 @@ func (d directoryNow) GetToken(context.Context) (*io.DirectoryGetTokenResponse, 
 }
 
 func (d directoryNow) Link(_ context.Context, req *io.DirectoryLinkRequest) (*io.DirectoryLinkResponse, error) {
-	err := d.link(req.Src, req.DstParentToken, req.Dst, zx.ErrNotFound)
+	err := d.link(req.Src, req.DstParentToken, req.Dst, rulesNow)
 	return &io.DirectoryLinkResponse{S: d.status("link", err)}, nil
 }
 
@@ -296,7 +296,7 @@ func (d directoryNow) Unlink(_ context.Context, req *io.DirectoryUnlinkRequest) 
 }
 
 func (d directoryNow) Rename(_ context.Context, req *io.DirectoryRenameRequest) error {
-	return d.status("rename", d.rename(req.Src, req.DstParentToken, req.Dst, zx.ErrNotFound)).Err()
+	return d.status("rename", d.rename(req.Src, req.DstParentToken, req.Dst, rulesNow)).Err()
 }
 
 func (d directoryNow) CreateSymlink(_ context.Context, req *io.DirectoryCreateSymlinkRequest) error {

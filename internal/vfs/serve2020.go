@@ -54,11 +54,10 @@ func (n node2020) Describe(context.Context) (*io1.NodeDescribeResponse, error) {
 }
 
 func (n node2020) Sync(context.Context) (*io1.NodeSyncResponse, error) {
-	err := n.notRef()
-	if err == nil {
-		err = n.node.sync()
+	if n.ref {
+		return &io1.NodeSyncResponse{S: zx.ErrBadHandle}, nil
 	}
-	return &io1.NodeSyncResponse{S: n.status("sync", err)}, nil
+	return &io1.NodeSyncResponse{S: n.status("sync", n.node.sync())}, nil
 }
 
 func (n node2020) GetAttr(context.Context) (*io1.NodeGetAttrResponse, error) {
@@ -200,12 +199,12 @@ func (d directory2020) GetToken(context.Context) (*io1.DirectoryGetTokenResponse
 }
 
 func (d directory2020) Rename(_ context.Context, req *io1.DirectoryRenameRequest) (*io1.DirectoryRenameResponse, error) {
-	err := d.rename(req.Src, req.DstParentToken, req.Dst, zx.ErrInvalidArgs)
+	err := d.rename(req.Src, req.DstParentToken, req.Dst, rules2020)
 	return &io1.DirectoryRenameResponse{S: d.status("rename", err)}, nil
 }
 
 func (d directory2020) Link(_ context.Context, req *io1.DirectoryLinkRequest) (*io1.DirectoryLinkResponse, error) {
-	err := d.link(req.Src, req.DstParentToken, req.Dst, zx.ErrInvalidArgs)
+	err := d.link(req.Src, req.DstParentToken, req.Dst, rules2020)
 	return &io1.DirectoryLinkResponse{S: d.status("link", err)}, nil
 }
 

@@ -175,15 +175,7 @@ func (c *conn) need(r io.Operations) error {
 	return nil
 }
 
-// notRef is BAD_HANDLE for a connection that is a mere reference.
-func (c *conn) notRef() error {
-	if c.ref {
-		return zx.ErrBadHandle
-	}
-	return nil
-}
-
-// refuse logs why an operation failed and gives its status.
+// status logs why an operation failed and gives its status.
 func (c *conn) status(op string, err error) zx.Status {
 	st := zx.StatusOf(err)
 	if st != zx.OK {

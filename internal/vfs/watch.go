@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"go.fuchsia.dev/fidl-go/fuchsia/io"
@@ -84,6 +85,38 @@ func (w *watcher) tell(ev io.WatchEvent, name string) {
 	if msg, _ := w.put(nil, ev, name); msg != nil {
 		_ = w.ch.Write(msg, nil) // a client that is gone is seen by untilClosed
 	}
+}
+
+// resync tells how what is in the directory differs from what was told: events
+// were lost.
+func (w *watcher) resync(d directory) error {
+	l, err := d.list()
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	there := map[string]struct{}{}
+	for {
+		e, ok, err := l.next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		there[e.name] = struct{}{}
+	}
+	w.mu.Lock()
+	gone := maps.Clone(w.names)
+	w.mu.Unlock()
+	for name := range there {
+		delete(gone, name)
+		w.tell(io.WatchEventAdded, name)
+	}
+	for name := range gone {
+		w.tell(io.WatchEventRemoved, name)
+	}
+	return nil
 }
 
 // untilClosed closes the watcher when its client or fs does, and calls then.

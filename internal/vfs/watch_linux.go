@@ -136,16 +136,21 @@ func (h *hostWatcher) read() {
 }
 
 func (h *hostWatcher) tell(id int32, mask uint32, name string) {
-	ev := io.WatchEventAdded
-	switch {
-	case name == "":
-		return
-	case mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0:
-		ev = io.WatchEventRemoved
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if t := h.dirs[id]; t != nil {
+	if mask&unix.IN_Q_OVERFLOW != 0 {
+		for _, t := range h.dirs {
+			for _, w := range t.watchers {
+				_ = w.resync(t.dir) // a directory that cannot be read stays as it was told
+			}
+		}
+		return
+	}
+	ev := io.WatchEventAdded
+	if mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0 {
+		ev = io.WatchEventRemoved
+	}
+	if t := h.dirs[id]; t != nil && name != "" {
 		for _, w := range t.watchers {
 			w.tell(ev, name)
 		}

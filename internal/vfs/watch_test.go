@@ -152,6 +152,19 @@ func TestWatchBeginsWithoutGaps(t *testing.T) {
 	}
 }
 
+// When the host loses events, what changed is found out.
+func TestWatchOverflow(t *testing.T) {
+	w := newWorld(t)
+	dir, root := w.host(vfs.Options{}, "stays", "goes")
+	ch := w.watch(w.dir(root), io.WatchMaskIdle|io.WatchMaskAdded|io.WatchMaskRemoved)
+	w.expect(ch, "IDLE ")
+	w.fs.Deafen()
+	w.ok(os.Remove(filepath.Join(dir, "goes")))
+	w.write(dir, "comes")
+	w.fs.Overflow()
+	w.expect(ch, "ADDED comes", "REMOVED goes")
+}
+
 func TestWatchMadeUp(t *testing.T) {
 	w := newWorld(t)
 	made := vfs.NewDir()
