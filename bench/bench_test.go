@@ -10,7 +10,9 @@ import (
 	"context"
 	"debug/elf"
 	"encoding/binary"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -101,7 +103,7 @@ func open(b *testing.B, path string) *zx.VMO {
 }
 
 // BenchmarkLaunch is a program from start to end: hello through the Launcher
-// protocol, and a static Linux program by posix_spawn's way of vfork and exec.
+// protocol, and static Linux programs by posix_spawn's way of vfork and exec.
 func BenchmarkLaunch(b *testing.B) {
 	b.Run("hello", func(b *testing.B) {
 		l, vmo := connect(b), open(b, "../examples/hello")
@@ -110,8 +112,7 @@ func BenchmarkLaunch(b *testing.B) {
 			run(b, l, vmo, "hello")
 		}
 	})
-	b.Run("posix_spawn", func(b *testing.B) {
-		exe := linuxProgram(b)
+	spawn := func(b *testing.B, exe string) {
 		b.ResetTimer()
 		for range b.N {
 			pid, err := syscall.ForkExec(exe, []string{exe}, &syscall.ProcAttr{})
@@ -123,11 +124,31 @@ func BenchmarkLaunch(b *testing.B) {
 				b.Fatalf("exit status %d, %v", ws.ExitStatus(), err)
 			}
 		}
-	})
+	}
+	b.Run("posix_spawn-static-libc", func(b *testing.B) { spawn(b, staticProgram(b)) })
+	b.Run("posix_spawn-no-libc", func(b *testing.B) { spawn(b, leastProgram(b)) })
 }
 
-// linuxProgram writes the least static Linux program: it exits with 7.
-func linuxProgram(b *testing.B) string {
+// staticProgram compiles a static Linux program with the host's C library.
+func staticProgram(b *testing.B) string {
+	cc, err := exec.LookPath("cc")
+	if err != nil {
+		b.Skip("no C compiler")
+	}
+	dir := b.TempDir()
+	src, exe := filepath.Join(dir, "exit7.c"), filepath.Join(dir, "exit7")
+	if err := os.WriteFile(src, []byte("int main(void) { return 7; }\n"), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	if out, err := exec.Command(cc, "-O2", "-static", "-o", exe, src).CombinedOutput(); err != nil {
+		b.Skipf("no static C library: %v: %s", err, out)
+	}
+	return exe
+}
+
+// leastProgram writes the least Linux program that can be: it exits with 7, by
+// three instructions.
+func leastProgram(b *testing.B) string {
 	code := []byte{0xbf, 7, 0, 0, 0, 0xb8, 60, 0, 0, 0, 0x0f, 0x05}
 	const base, headers = 0x400000, 64 + 56
 	var img []byte
@@ -165,5 +186,71 @@ func BenchmarkSyscall(b *testing.B) {
 		for range b.N {
 			syscall.RawSyscall(syscall.SYS_GETPPID, 0, 0, 0)
 		}
+	})
+}
+
+// BenchmarkRoundTrip is a message to another process and its answer: by a
+// channel to a launched program, and by a pair of pipes to a Linux process.
+func BenchmarkRoundTrip(b *testing.B) {
+	b.Run("channel", func(b *testing.B) {
+		l, vmo := connect(b), open(b, "../examples/channel_echo")
+		exe, err := vmo.Duplicate(zx.RightSameRights)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ours, theirs, err := zx.NewChannel()
+		if err != nil {
+			b.Fatal(err)
+		}
+		p := &fdio.Program{Executable: exe, Args: []string{"channel_echo"}, Job: zx.DefaultJob()}
+		p.AddHandle(processargs.User0, 0, theirs.Take())
+		proc, err := fdio.Spawn(context.Background(), l, p)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer proc.Close()
+		msg := make([]byte, 32)
+		b.ResetTimer()
+		for range b.N {
+			if err := ours.Write(msg, nil); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := ours.Wait(context.Background(), zx.ChannelReadable|zx.ChannelPeerClosed, zx.InfiniteFuture); err != nil {
+				b.Fatal(err)
+			}
+			if _, _, err := ours.Read(msg, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StopTimer()
+		ours.Close()
+		proc.Wait(context.Background(), zx.ProcessTerminated, zx.InfiniteFuture)
+	})
+	b.Run("pipe", func(b *testing.B) {
+		cmd := exec.Command("cat")
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			b.Skip(err)
+		}
+		msg := make([]byte, 32)
+		b.ResetTimer()
+		for range b.N {
+			if _, err := in.Write(msg); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := io.ReadFull(out, msg); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StopTimer()
+		in.Close()
+		cmd.Wait()
 	})
 }
