@@ -209,6 +209,7 @@ func (w *Call) OnCancel(zx.Signals) { w.canceled = true; w.wake() }
 func (w *Call) wake() {
 	select {
 	case w.ready <- struct{}{}:
+		Wakeups.Add(1)
 	default:
 	}
 }

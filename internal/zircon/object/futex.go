@@ -157,6 +157,7 @@ func (f *futex) wakeLocked(n uint32, ownWoken bool) {
 	m := int(min(uint64(n), uint64(len(f.waiters))))
 	for _, w := range f.waiters[:m] {
 		w.ready <- struct{}{}
+		Wakeups.Add(1)
 		if ownWoken {
 			f.owner = w.thread
 		}

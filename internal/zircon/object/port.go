@@ -120,6 +120,7 @@ func (p *Port) wakeLocked() {
 	if p.waiting > 0 {
 		select {
 		case p.wake <- struct{}{}:
+			Wakeups.Add(1)
 		default:
 		}
 	}

@@ -3,6 +3,7 @@ package object
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -397,6 +398,7 @@ func (p *Process) end(by *Thread, retcode int64, format string, args ...any) {
 	}
 	if alone {
 		p.finish()
+		runtime.Gosched() // who waits for the end need not wait for the host
 	}
 	if s := p.Space(); s != nil && !starting {
 		s.Kill()

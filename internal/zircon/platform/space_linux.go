@@ -5,6 +5,7 @@ package platform
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"sync"
 	"unsafe"
 
@@ -177,7 +178,11 @@ func (s *space) read() {
 		if s.shell.next(&n) != nil {
 			break
 		}
+		woken := object.Wakeups.Load()
 		s.handle(&n)
+		if object.Wakeups.Load() != woken {
+			runtime.Gosched()
+		}
 	}
 	s.mu.Lock()
 	killed := s.killed

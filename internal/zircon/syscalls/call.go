@@ -92,6 +92,7 @@ func (c *Call) Done() <-chan struct{} { return c.Thread.Done() }
 // Block lets f finish the call, on a goroutine of its own, so that it may wait.
 // The handler returns what Block returns.
 func (c *Call) Block(f func() zx.Status) zx.Status {
+	object.Wakeups.Add(1)
 	go func() { c.finish(f()) }()
 	return blocked
 }

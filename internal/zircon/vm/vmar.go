@@ -131,21 +131,29 @@ func (r *VMAR) leaves(lo, hi uint64, f func(in *VMAR, m *region) bool) bool {
 	return true
 }
 
-// fit finds size free bytes within [from, to).
-func (r *VMAR) fit(from, to, size, align uint64) (uint64, bool) {
+// guard is left free between regions whose places were not asked for, where
+// there is room: what runs over its end, as a stack does, is to fault.
+const guard = PageSize
+
+// fit finds size free bytes within [from, to), with a gap to what is around.
+func (r *VMAR) fit(from, to, size, align, gap uint64) (uint64, bool) {
+	i := r.index(from)
 	at := from
-	for i := r.index(from); ; i++ {
-		gap := to
+	if i > 0 {
+		at = max(at, r.regions[i-1].end()+gap)
+	}
+	for ; ; i++ {
+		end := to
 		if i < len(r.regions) {
-			gap = min(gap, r.regions[i].base)
+			end = min(end, r.regions[i].base-gap)
 		}
-		if a := (at + align - 1) &^ (align - 1); a <= gap && size <= gap-a {
+		if a := (at + align - 1) &^ (align - 1); a <= end && size <= end-a {
 			return a, true
 		}
 		if i >= len(r.regions) || r.regions[i].base >= to {
 			return 0, false
 		}
-		at = r.regions[i].end()
+		at = r.regions[i].end() + gap
 	}
 }
 
@@ -186,13 +194,15 @@ func (r *VMAR) choose(o Option, off, size uint64, full zx.Status) (addr uint64, 
 		top = r.base + off
 	}
 	if r.next < top {
-		if a, ok := r.fit(r.next, top, size, align); ok {
+		if a, ok := r.fit(r.next, top, size, align, guard); ok {
 			r.next = a + size
 			return a, zx.OK
 		}
 	}
-	if a, ok := r.fit(r.base, top, size, align); ok {
-		return a, zx.OK
+	for _, gap := range [...]uint64{guard, 0} {
+		if a, ok := r.fit(r.base, top, size, align, gap); ok {
+			return a, zx.OK
+		}
 	}
 	return 0, full
 }
