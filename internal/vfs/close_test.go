@@ -44,9 +44,10 @@ func TestClose(t *testing.T) {
 	want(t, "file", status(err), zx.ErrPeerClosed)
 	_, err = d.Rewind(context.Background())
 	want(t, "directory", status(err), zx.ErrPeerClosed)
-	made := vfs.NewDir()
-	_, err = fs.Connect(made)
+	_, err = fs.Connect(vfs.NewDir())
 	want(t, "connect", status(err), zx.ErrBadState)
+	_, err = fs.Connect(vfs.Service(func(server zx.Channel) { t.Error("connected"); server.Close() }))
+	want(t, "connect to a service", status(err), zx.ErrBadState)
 	fs.Close()
 }
 

@@ -371,3 +371,76 @@ func TestNotSupported(t *testing.T) {
 	err = d.CreateSymlink(ctx, &io.DirectoryCreateSymlinkRequest{Name: "l", Target: []byte("f"), Connection: fidl.ServerEnd[io.SymlinkProtocol]{Handle: server.Take()}})
 	want(t, "symlink", status(err), zx.ErrNotSupported)
 }
+
+func TestAdminOf2020(t *testing.T) {
+	w := newWorld(t)
+	_, root := w.host(vfs.Options{Writable: true}, "f")
+	d := w.dir2020(root)
+	ctx := w.Context()
+	client, server := w.pair()
+	defer server.Close()
+	m, err := d.Mount(ctx, &io1.DirectoryAdminMountRequest{Remote: fidl.ClientEnd[io1.DirectoryProtocol]{Handle: client.Take()}})
+	w.ok(err)
+	want(t, "mount", m.S, zx.ErrAccessDenied)
+	client, server2 := w.pair()
+	defer server2.Close()
+	mc, err := d.MountAndCreate(ctx, &io1.DirectoryAdminMountAndCreateRequest{Remote: fidl.ClientEnd[io1.DirectoryProtocol]{Handle: client.Take()}, Name: "m"})
+	w.ok(err)
+	want(t, "mount and create", mc.S, zx.ErrAccessDenied)
+	un, err := d.UnmountNode(ctx)
+	w.ok(err)
+	want(t, "unmount node", un.S, zx.ErrAccessDenied)
+	p, err := d.GetDevicePath(ctx)
+	w.ok(err)
+	want(t, "device path", p.S, zx.ErrAccessDenied)
+	sf, err := d.NodeSetFlags(ctx, &io1.NodeNodeSetFlagsRequest{})
+	w.ok(err)
+	want(t, "set flags", sf.S, zx.ErrNotSupported)
+	rw, err := d.Rewind(ctx)
+	w.ok(err)
+	want(t, "rewind", rw.S, zx.OK)
+	cl, err := d.Close(ctx)
+	w.ok(err)
+	want(t, "close", cl.S, zx.OK)
+	_, err = d.Rewind(ctx)
+	want(t, "after close", status(err), zx.ErrPeerClosed)
+}
+
+// A made-up directory stays as it is, even for who has all rights to it.
+func TestMadeUpDirectoriesDoNotChange(t *testing.T) {
+	w := newWorld(t)
+	made := vfs.NewDir()
+	w.ok(made.Add("d", vfs.NewDir()))
+	w.ok(made.Add("e", vfs.NewDir()))
+	d := w.dir(w.connect(made))
+	ctx := w.Context()
+	stamp := uint64(1)
+	ln, err := d.Link(ctx, &io.DirectoryLinkRequest{Src: "d", DstParentToken: w.token(d), Dst: "f"})
+	w.ok(err)
+	for _, tt := range []struct {
+		name string
+		got  zx.Status
+	}{
+		{"rename", status(d.Rename(ctx, &io.DirectoryRenameRequest{Src: "d", DstParentToken: w.token(d), Dst: "f"}))},
+		{"link", ln.S},
+		{"unlink", status(d.Unlink(ctx, &io.DirectoryUnlinkRequest{Name: "d"}))},
+		{"attributes", status(d.UpdateAttributes(ctx, &io.MutableNodeAttributes{ModificationTime: &stamp}))},
+		{"sync", status(d.Sync(ctx))},
+	} {
+		want(t, tt.name, tt.got, zx.ErrNotSupported)
+	}
+	fs, err := d.QueryFilesystem(ctx)
+	w.ok(err)
+	want(t, "file system", fs.S, zx.ErrNotSupported)
+	want(t, "listing", w.list(d), "./ d/ e/")
+}
+
+func TestHostDirectoryMustBe(t *testing.T) {
+	w := newWorld(t)
+	dir := w.TempDir()
+	w.write(dir, "f")
+	for path, st := range map[string]zx.Status{"none": zx.ErrNotFound, "f": zx.ErrNotDir, "f/g": zx.ErrNotDir} {
+		_, err := vfs.Host(filepath.Join(dir, path), vfs.Options{})
+		want(t, path, status(err), st)
+	}
+}

@@ -21,7 +21,7 @@ func (n nodeNow) Clone(_ context.Context, req *unknown.CloneableCloneRequest) er
 }
 
 func (n nodeNow) Close(ctx context.Context) error {
-	fidl.CallFrom(ctx).Stop()
+	n.end(ctx)
 	return nil
 }
 

@@ -45,7 +45,7 @@ func (n node2020) Clone(_ context.Context, req *io1.NodeCloneRequest) error {
 }
 
 func (n node2020) Close(ctx context.Context) (*io1.NodeCloseResponse, error) {
-	fidl.CallFrom(ctx).Stop()
+	n.end(ctx)
 	return &io1.NodeCloseResponse{}, nil
 }
 

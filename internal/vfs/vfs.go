@@ -94,6 +94,13 @@ func (fs *FS) Connect(n Node) (zx.Channel, error) {
 func (fs *FS) Serve(n Node, server zx.Channel) error {
 	nd := n.open()
 	if s, ok := nd.(*service); ok {
+		fs.mu.Lock()
+		closed := fs.closed
+		fs.mu.Unlock()
+		if closed {
+			server.Close()
+			return zx.ErrBadState
+		}
 		s.connect(server)
 		return nil
 	}
@@ -124,7 +131,7 @@ func (fs *FS) spawn(f func(ctx context.Context)) bool {
 // conn is one connection. Its methods are called by one goroutine at a time.
 type conn struct {
 	fs     *FS
-	node   node // held
+	node   node // held; nil once it was given up
 	rights io.Operations
 	ref    bool // speaks Node alone: opened as a reference to the node
 	append bool // of a file
@@ -153,7 +160,11 @@ func (c *conn) serve(ctx context.Context) {
 	}
 }
 
+// close gives up what the connection holds, save its channel.
 func (c *conn) close() {
+	if c.node == nil {
+		return
+	}
 	if c.token.IsValid() {
 		koid, _ := c.token.Koid()
 		c.fs.mu.Lock()
@@ -165,6 +176,14 @@ func (c *conn) close() {
 		c.list.close()
 	}
 	c.node.drop()
+	c.node = nil
+}
+
+// end ends the connection. What it held is given up by the time its client
+// knows.
+func (c *conn) end(ctx context.Context) {
+	c.close()
+	fidl.CallFrom(ctx).Stop()
 }
 
 // need is BAD_HANDLE unless the connection has the rights.

@@ -42,7 +42,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() {
 		w.fs.Close()
 		goleak.VerifyNone(t, routines)
-		if n := descriptors(t); n != files {
+		if n := descriptors(t); n > files { // fewer: those of an earlier test's processes
 			t.Errorf("%d descriptors before, %d after", files, n)
 		}
 		if o := zircon.Kernel().LiveObjects(); !maps.Equal(o, objects) {
