@@ -78,9 +78,9 @@ var errBridgeClosed = fmt.Errorf("the link is closed: %w", zx.ErrCanceled)
 
 // importAll makes handles of descriptors, which it consumes: all or, after an
 // error, none.
-func (b *Bridge) importAll(fds []int, infos []zx.HandleInfo) error {
+func (b *Bridge) importAll(fds []int, infos []zx.HandleInfo, within bool) error {
 	for i, fd := range fds {
-		o, err := b.Import(fd)
+		o, err := b.importFD(fd, within)
 		if err == nil {
 			infos[i], err = infoOf(o)
 		}
@@ -169,6 +169,8 @@ func sent(d *zx.HandleDisposition) (zx.Object, error) {
 type Transport struct {
 	b *Bridge
 	p *packets
+	// within: what it reads is itself on its way within a channel.
+	within bool
 }
 
 var _ fidl.Transport = (*Transport)(nil)
@@ -180,7 +182,7 @@ func (t *Transport) ReadMsg(ctx context.Context, b []byte, h []zx.HandleInfo) (n
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := t.b.importAll(fds, h); err != nil {
+	if err := t.b.importAll(fds, h, t.within); err != nil {
 		f := fidl.V2
 		if hdr, e := fidl.ParseHeader(b[:nb]); e == nil {
 			f = hdr.Format

@@ -3,6 +3,7 @@ package hostlink
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -10,8 +11,15 @@ import (
 	"go.fuchsia.dev/launcherd/zx"
 )
 
-// importChannel makes a channel of a SEQPACKET socket, which it consumes.
-func (b *Bridge) importChannel(fd int) (zx.Object, error) {
+// ahead is how many messages go along with a channel when it crosses the link.
+// Programs read the two of their bootstrap channel without waiting. No more, as
+// that many fit the buffer of a socket that nobody reads yet.
+const ahead = 2
+
+// importChannel makes a channel of a SEQPACKET socket, which it consumes. Of the
+// packets that are there already, the first are in the channel when it returns;
+// not so for a channel that is itself in such a packet.
+func (b *Bridge) importChannel(fd int, within bool) (zx.Object, error) {
 	p, err := packetsFromFD(fd)
 	if err != nil {
 		return zx.Object{}, err
@@ -21,14 +29,24 @@ func (b *Bridge) importChannel(fd int) (zx.Object, error) {
 		p.close()
 		return zx.Object{}, err
 	}
-	if !b.pumpChannel(&ours, p) {
+	if !within {
+		t := &Transport{b, p, true}
+		err = b.copyAhead(&ours, t, p.readable)
+	}
+	if err == nil && !b.pumpChannel(&ours, p) {
+		err = errBridgeClosed
+	}
+	if err != nil {
+		ours.Close()
 		theirs.Close()
-		return zx.Object{}, errBridgeClosed
+		p.close()
+		return zx.Object{}, err
 	}
 	return zx.ObjectFromHandle(theirs.Take()), nil
 }
 
-// exportChannel makes a SEQPACKET socket of a channel, which it consumes.
+// exportChannel makes a SEQPACKET socket of a channel, which it consumes. The
+// first messages that are there already are in the socket when it returns.
 func (b *Bridge) exportChannel(c zx.Channel) (int, error) {
 	ours, theirs, err := pair(unix.SOCK_SEQPACKET)
 	if err != nil {
@@ -41,18 +59,28 @@ func (b *Bridge) exportChannel(c zx.Channel) (int, error) {
 		unix.Close(theirs)
 		return -1, err
 	}
-	if !b.pumpChannel(&c, p) {
+	err = b.copyAhead(&Transport{b, p, false}, &c, func() bool {
+		_, err := c.Wait(context.Background(), zx.ChannelReadable, zx.InfinitePast)
+		return err == nil
+	})
+	if err == nil && !b.pumpChannel(&c, p) {
+		err = errBridgeClosed
+	}
+	if err != nil {
+		c.Close()
 		unix.Close(theirs)
-		return -1, errBridgeClosed
+		p.close()
+		return -1, err
 	}
 	return theirs, nil
 }
 
-// pumpChannel copies messages between c and p, both of which it consumes, until
-// one of them ends. false: the Bridge is closed.
+// pumpChannel copies messages between c and p, both of which it owns from then
+// on, until one of them ends. false: the Bridge is closed, and c and p are not
+// taken.
 func (b *Bridge) pumpChannel(c *zx.Channel, p *packets) bool {
-	t := &Transport{b, p}
-	ok := b.spawn(func(ctx context.Context) {
+	t := &Transport{b, p, false}
+	return b.spawn(func(ctx context.Context) {
 		defer t.Close()
 		defer c.Close()
 		ctx, cancel := context.WithCancel(ctx)
@@ -71,11 +99,6 @@ func (b *Bridge) pumpChannel(c *zx.Channel, p *packets) bool {
 		}
 		<-back
 	})
-	if !ok {
-		c.Close()
-		t.Close()
-	}
-	return ok
 }
 
 // messages is a channel or a Transport.
@@ -84,24 +107,54 @@ type messages interface {
 	WriteMsg(b []byte, h []zx.HandleDisposition) error
 }
 
+// copier copies messages from one to another.
+type copier struct {
+	buf [zx.ChannelMaxMsgBytes]byte
+	in  [maxFDs]zx.HandleInfo
+	out [maxFDs]zx.HandleDisposition
+}
+
+func (c *copier) copy(ctx context.Context, dst, src messages) error {
+	nb, nh, err := src.ReadMsg(ctx, c.buf[:], c.in[:])
+	if err != nil {
+		return err
+	}
+	for i, h := range c.in[:nh] {
+		c.out[i] = zx.HandleDisposition{Handle: h.Handle, Type: h.Type, Rights: h.Rights}
+	}
+	return dst.WriteMsg(c.buf[:nb], c.out[:nh])
+}
+
 // copyMessages copies until src or dst ends.
 func (b *Bridge) copyMessages(ctx context.Context, what string, dst, src messages) {
-	buf := make([]byte, zx.ChannelMaxMsgBytes)
-	var in [maxFDs]zx.HandleInfo
-	var out [maxFDs]zx.HandleDisposition
+	c := new(copier)
 	for {
-		nb, nh, err := src.ReadMsg(ctx, buf, in[:])
-		if err == nil {
-			for i, h := range in[:nh] {
-				out[i] = zx.HandleDisposition{Handle: h.Handle, Type: h.Type, Rights: h.Rights}
-			}
-			err = dst.WriteMsg(buf[:nb], out[:nh])
-		}
-		if err != nil {
+		if err := c.copy(ctx, dst, src); err != nil {
 			if ctx.Err() == nil && !errors.Is(err, zx.ErrPeerClosed) {
 				b.log.Warn("a channel across the link ended", zap.String("copying", what), zap.Error(err))
 			}
 			return
 		}
 	}
+}
+
+// copyAhead copies the first messages, as long as there are any. An end is not
+// an error: the pump comes upon it again.
+func (b *Bridge) copyAhead(dst, src messages, readable func() bool) error {
+	var c *copier
+	for range ahead {
+		if !readable() {
+			return nil
+		}
+		if c == nil {
+			c = new(copier)
+		}
+		if err := c.copy(b.ctx, dst, src); err != nil {
+			if errors.Is(err, zx.ErrPeerClosed) {
+				return nil
+			}
+			return fmt.Errorf("a message in a channel: %w", err)
+		}
+	}
+	return nil
 }

@@ -416,6 +416,51 @@ func TestChannels(t *testing.T) {
 	}
 }
 
+// A channel that only passes through a Linux program has its first messages at
+// once: a program reads its bootstrap messages without waiting.
+func TestChannelComesBack(t *testing.T) {
+	b := bridge(t)
+	l, tr := connect(t, b)
+	ours, theirs, err := zx.NewChannel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	e, err := zx.NewEvent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := bytes.Repeat([]byte("x"), zx.ChannelMaxMsgBytes)
+	for _, m := range [][]byte{[]byte("first"), large, []byte("third")} {
+		if err := ours.WriteMsg(m, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ours.WriteMsg([]byte("an event"), move(e.Take())); err != nil {
+		t.Fatal(err)
+	}
+	ours.Close()
+	if err := tr.WriteMsg([]byte("bootstrap"), move(theirs.Take())); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.WriteMsg([]byte("it is yours"), move(receive(t, l, "bootstrap", zx.ObjTypeNone))); err != nil {
+		t.Fatal(err)
+	}
+	back := zx.ChannelFromHandle(receive(t, tr, "it is yours", zx.ObjTypeChannel))
+	defer back.Close()
+	buf := make([]byte, zx.ChannelMaxMsgBytes)
+	for _, want := range [][]byte{[]byte("first"), large} {
+		if n, _, err := back.Read(buf, nil); err != nil || !bytes.Equal(buf[:n], want) {
+			t.Fatalf("message of %d bytes, %v, want %d", n, err, len(want))
+		}
+	}
+	receiveBytes(t, &back, "third")
+	zx.CloseAll(receive(t, &back, "an event", zx.ObjTypeEvent))
+	if _, _, err := back.ReadMsg(testContext(t), buf, nil); !errors.Is(err, zx.ErrPeerClosed) {
+		t.Errorf("%v, want PEER_CLOSED", err)
+	}
+}
+
 // A channel that a Linux program closes is closed for its peer.
 func TestChannelClosedByLink(t *testing.T) {
 	b := bridge(t)

@@ -18,7 +18,9 @@ func refused(what string) error { return fmt.Errorf("%s: %w", what, zx.ErrNotSup
 // NO_MEMORY for one that is too large to copy, CANCELED after Close.
 //
 // Sockets become non-blocking for all who have them.
-func (b *Bridge) Import(fd int) (zx.Object, error) {
+func (b *Bridge) Import(fd int) (zx.Object, error) { return b.importFD(fd, false) }
+
+func (b *Bridge) importFD(fd int, within bool) (zx.Object, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		unix.Close(fd)
@@ -38,7 +40,7 @@ func (b *Bridge) Import(fd int) (zx.Object, error) {
 	case unix.S_IFIFO, unix.S_IFCHR:
 		return b.importStream(openAgain(fd, &st, acc), acc)
 	case unix.S_IFSOCK:
-		return b.importSocket(fd)
+		return b.importSocket(fd, within)
 	}
 	unix.Close(fd)
 	return zx.Object{}, refused("neither file, pipe, terminal nor socket")
@@ -113,7 +115,7 @@ func copyChunks(size int64, f func(p []byte, off int64) error) error {
 	return nil
 }
 
-func (b *Bridge) importSocket(fd int) (zx.Object, error) {
+func (b *Bridge) importSocket(fd int, within bool) (zx.Object, error) {
 	if o, ok, err := b.redeem(fd); ok {
 		unix.Close(fd)
 		return o, err
@@ -122,7 +124,7 @@ func (b *Bridge) importSocket(fd int) (zx.Object, error) {
 	switch {
 	case sockopt(fd, unix.SO_ACCEPTCONN) != 0:
 	case kind == unix.SOCK_SEQPACKET && sockopt(fd, unix.SO_DOMAIN) == unix.AF_UNIX:
-		return b.importChannel(fd)
+		return b.importChannel(fd, within)
 	case kind == unix.SOCK_STREAM:
 		if err := unix.SetNonblock(fd, true); err != nil {
 			unix.Close(fd)

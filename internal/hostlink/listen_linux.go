@@ -169,5 +169,5 @@ func (l *Listener) Accept(b *Bridge) (t *Transport, peer Peer, err error) {
 		p.close()
 		return nil, peer, err
 	}
-	return &Transport{b, p}, peer, nil
+	return &Transport{b, p, false}, peer, nil
 }

@@ -150,6 +150,15 @@ func rights(oob []byte) (fds []int, err error) {
 	return fds, err
 }
 
+// readable says whether recv would not wait.
+func (p *packets) readable() (yes bool) {
+	_ = p.raw.Control(func(fd uintptr) { // fails when closed
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		yes = err == nil && n > 0
+	})
+	return yes
+}
+
 // send sends a packet, waiting for room. The descriptors stay the caller's.
 // zx.ErrPeerClosed, zx.ErrCanceled after close, or zx.ErrInvalidArgs for a
 // packet without bytes.
