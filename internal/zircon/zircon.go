@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -47,16 +48,15 @@ type kernel struct {
 
 var (
 	mu      sync.Mutex
-	config  Config
-	started bool
-	running kernel
+	config  Config                 // guarded by mu
+	running atomic.Pointer[kernel] // set once, with mu held
 )
 
 // Configure sets how the kernel will run. It fails once the kernel runs.
 func Configure(c Config) error {
 	mu.Lock()
 	defer mu.Unlock()
-	if started {
+	if running.Load() != nil {
 		return errors.New("the kernel runs already")
 	}
 	config = c
@@ -78,13 +78,18 @@ func Kernel() *object.Kernel { return get().Kernel }
 func DefaultJob() zx.Handle { return get().job }
 
 func get() *kernel {
+	if k := running.Load(); k != nil {
+		return k
+	}
 	mu.Lock()
 	defer mu.Unlock()
-	if !started {
-		running.boot(config)
-		started = true
+	if k := running.Load(); k != nil {
+		return k
 	}
-	return &running
+	k := new(kernel)
+	k.boot(config)
+	running.Store(k)
+	return k
 }
 
 func (k *kernel) boot(c Config) {
@@ -232,9 +237,7 @@ var startTime = time.Now()
 // Close ends what the kernel keeps ready on the host. It is for a program that
 // is about to end; no process may be started afterwards.
 func Close() {
-	mu.Lock()
-	defer mu.Unlock()
-	if started && running.platform != nil {
-		running.platform.Close()
+	if k := running.Load(); k != nil && k.platform != nil {
+		k.platform.Close()
 	}
 }
