@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -63,6 +65,16 @@ var kindNames = map[wire.TaskKind]string{
 	wire.TaskKindProcess: "process",
 }
 
+// printable gives a name that a program chose without what a terminal obeys.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, name)
+}
+
 // printTasks prints the tree of tasks that are in the order of their koids. One
 // whose job has gone in the meantime is printed as a root.
 func printTasks(w io.Writer, ts []wire.Task) error {
@@ -77,7 +89,7 @@ func printTasks(w io.Writer, ts []wire.Task) error {
 	var show func(i, depth int)
 	show = func(i, depth int) {
 		t := &ts[i]
-		fmt.Fprintf(tw, "%d\t%s\t%s\t%d\t%*s%s\n", t.Koid, kindNames[t.Kind], stateNames[t.State], t.Memory, 2*depth, "", t.Name)
+		fmt.Fprintf(tw, "%d\t%s\t%s\t%d\t%*s%s\n", t.Koid, kindNames[t.Kind], stateNames[t.State], t.Memory, 2*depth, "", printable(t.Name))
 		for _, c := range children[t.Koid] {
 			show(c, depth+1)
 		}

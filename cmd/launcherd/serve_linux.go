@@ -66,7 +66,7 @@ func (f *serveFlags) run(ctx context.Context) error {
 	defer log.Sync()
 	// Before all else, so that no signal is lost.
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, endSignals()...)
 	defer signal.Stop(signals)
 
 	listener, err := f.listener()

@@ -100,7 +100,7 @@ type spawn struct {
 
 func (s *spawn) run(ctx context.Context, exe *os.File, libs *ldsvc.Service, args, env []string) error {
 	failed := func(err error) error { return exit(exitFailure, "%s: %w", args[0], err) }
-	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, cancel := signal.NotifyContext(ctx, endSignals()...)
 	defer cancel()
 	signal.Ignore(syscall.SIGPIPE) // a closed stdout closes the program's
 

@@ -324,6 +324,66 @@ func TestImportDevice(t *testing.T) {
 	}
 }
 
+// A terminal keeps its settings, and lines go both ways.
+func TestImportTerminal(t *testing.T) {
+	b := bridge(t)
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminals here: %v", err)
+	}
+	master := os.NewFile(uintptr(fd), "master")
+	defer master.Close()
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := unix.Open(fmt.Sprint("/dev/pts/", n), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminals here: %v", err)
+	}
+	defer unix.Close(slave)
+	term, err := unix.IoctlGetTermios(slave, unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	term.Lflag &^= unix.ECHO
+	term.Oflag &^= unix.OPOST
+	if err := unix.IoctlSetTermios(slave, unix.TCSETS, term); err != nil {
+		t.Fatal(err)
+	}
+	dup, err := unix.FcntlInt(uintptr(slave), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := zx.SocketFromHandle(importAs(t, b, dup, zx.ObjTypeSocket))
+	defer s.Close()
+	if flags, err := unix.FcntlInt(uintptr(slave), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+		t.Errorf("flags %#x (%v)", flags, err)
+	}
+	if _, err := master.WriteString("typed\n"); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	if n, err := s.ReadContext(testContext(t), buf); err != nil || string(buf[:n]) != "typed\n" {
+		t.Errorf("read %q, %v", buf[:n], err)
+	}
+	if _, err := s.Write([]byte("printed\n")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := master.Read(buf); err != nil || string(buf[:n]) != "printed\n" {
+		t.Errorf("printed %q, %v", buf[:n], err)
+	}
+	if _, err := master.Write([]byte{4}); err != nil { // end of file
+		t.Fatal(err)
+	}
+	if n, err := s.ReadContext(testContext(t), buf); err != io.EOF {
+		t.Errorf("read %q, %v, want the end", buf[:n], err)
+	}
+}
+
 func TestExportSocket(t *testing.T) {
 	b := bridge(t)
 	ours, theirs, err := zx.NewSocket(zx.SocketStream)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"go.fuchsia.dev/fidl-go"
 	wire "go.fuchsia.dev/launcherd/internal/monitor/bindings/launcherd/monitor"
@@ -229,7 +230,7 @@ func (s *Server) walkJob(k, parent zx.Koid, j zx.Job, f func(*wire.Task, *zx.Obj
 	if info.Exited {
 		t.State = wire.TaskStateExited
 	}
-	t.Name, _ = j.Name() // none without the right to ask
+	t.Name = nameOf(&j.Object)
 	var h zx.Object
 	if parent == 0 {
 		h, err = s.root()
@@ -288,6 +289,13 @@ func visitProcess(k, parent zx.Koid, j *zx.Job, f func(*wire.Task, *zx.Object) e
 			t.Memory = stats.Private
 		}
 	}
-	t.Name, _ = p.Name()
+	t.Name = nameOf(&o)
 	return f(&t, &o)
+}
+
+// nameOf gives an object's name, which may be any bytes, as FIDL has strings:
+// UTF-8, and no longer than it was.
+func nameOf(o *zx.Object) string {
+	name, _ := o.Name() // none without the right to ask
+	return strings.ToValidUTF8(name, "?")
 }

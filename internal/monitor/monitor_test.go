@@ -169,6 +169,21 @@ func TestTasks(t *testing.T) {
 	}
 }
 
+// A program may give itself any name.
+func TestTaskNames(t *testing.T) {
+	s, c := serve(t)
+	job := createJob(t, c, "job")
+	defer job.Close()
+	must(t, job.SetName("\xff\xfe not UTF-8 and as long as can be"))
+	root, err := s.Root.Koid()
+	must(t, err)
+	rep, err := c.GetTasks(t.Context(), &wire.MonitorGetTasksRequest{After: root})
+	must(t, err)
+	if want := "? not UTF-8 and as long as can"; len(rep.Tasks) != 1 || rep.Tasks[0].Name != want {
+		t.Errorf("%+v, want the name %q", rep.Tasks, want)
+	}
+}
+
 // What does not fit one answer comes in several.
 func TestTasksPages(t *testing.T) {
 	_, c := serve(t)
