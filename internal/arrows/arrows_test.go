@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"fdio", "internal/hostlink", "internal/monitor", "internal/outgoing"},
 	{"launcher", "resolver"},
 	{"builder"},
-	{"elf", "processargs", "internal/ldsvc", "internal/vfs"},
+	{"elf", "processargs", "internal/ldsvc", "internal/logsink", "internal/vfs"},
 	{"zx"},
 	{host},
 	{host + "/platform", host + "/syscalls"},
