@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -417,55 +418,140 @@ func TestSocketActivationRefuses(t *testing.T) {
 	}
 }
 
-// Many connections at once, each with programs that succeed and fail, leave
-// nothing behind.
+// Many connections at once, whose programs succeed, fail in several ways, or are
+// left alone by clients that vanish: each gets its own, and nothing stays.
 func TestServeManyClients(t *testing.T) {
-	const clients, launches = 20, 5
+	const clients, rounds = 50, 10
 	d := startDaemon(t)
-	fds := func() int {
-		es, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.cmd.Process.Pid))
-		must(t, err)
-		return len(es)
-	}
 	returns(t, d.connect().launch(t, "examples/hello"), 0)
-	before := fds()
-	t.Run("clients", func(t *testing.T) {
-		for i := range clients {
-			t.Run(fmt.Sprint(i), func(t *testing.T) {
-				t.Parallel()
-				d := &testDaemon{t: t, path: d.path}
-				c := d.connect()
-				for k := range launches {
-					if (i+k)%2 == 0 {
-						out := c.addStdout(t)
-						returns(t, c.launch(t, "examples/hello", "--return=9"), 9)
-						if got := readAll(t, out); !strings.Contains(got, "--return=9") {
-							t.Errorf("output %q", got)
-						}
-						continue
-					}
-					info := c.info(t, "README.md")
-					rep, err := c.launcher.Launch(t.Context(), &process.LauncherLaunchRequest{Info: info})
-					if err != nil || rep.Status != zx.ErrNotFound {
-						t.Errorf("%+v, %v, want NOT_FOUND", rep, err)
-					}
-				}
-			})
+	before := d.descriptors()
+	errs := make(chan error)
+	for i := range clients {
+		go func() {
+			var err error
+			for k := 0; k < rounds && err == nil; k++ {
+				err = d.visit((i + k) % 5)
+			}
+			errs <- err
+		}()
+	}
+	for range clients {
+		if err := <-errs; err != nil {
+			t.Error(err)
 		}
-	})
+	}
 	c := d.connect()
-	rep, err := c.monitor.GetTasks(t.Context(), &wire.MonitorGetTasksRequest{})
-	if err != nil || len(rep.Tasks) != 1 {
-		t.Errorf("tasks %+v, %v, want the root alone", rep, err)
-	}
 	// Connections that were closed are served to their end sooner or later, and
-	// shells that are kept ready come and go.
+	// processes that are kept ready come and go.
 	const spare = 20
-	for deadline := time.Now().Add(20 * time.Second); fds() > before+spare; time.Sleep(10 * time.Millisecond) {
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		rep, err := c.monitor.GetTasks(t.Context(), &wire.MonitorGetTasksRequest{})
+		must(t, err)
+		fds := d.descriptors()
+		if len(rep.Tasks) == 1 && fds <= before+spare {
+			break
+		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors, %d before", fds(), before)
+			t.Fatalf("%d descriptors, %d before; tasks %+v, want the root alone", fds, before, rep.Tasks)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// descriptors is how many the daemon has open.
+func (d *testDaemon) descriptors() int {
+	d.t.Helper()
+	es, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.cmd.Process.Pid))
+	must(d.t, err)
+	return len(es)
+}
+
+// visit is one of several things that a client does to a daemon, on a connection
+// of its own. It may be called by any goroutine.
+func (d *testDaemon) visit(what int) error {
+	ctx := d.t.Context()
+	l, err := hostlink.Dial(ctx, d.path)
+	if err != nil {
+		return err
+	}
+	m := wire.NewMonitorClient(l)
+	defer m.Close()
+	lc := &process.LauncherClient{Client: m.Client}
+	job, err := m.CreateJob(ctx, &wire.MonitorCreateJobRequest{Name: fmt.Sprint("visit ", what)})
+	if err != nil {
+		return err
+	}
+	program, status := "../../examples/hello", zx.OK
+	switch what {
+	case 1:
+		program, status = "../../README.md", zx.ErrNotFound // no ELF
+	case 2: // needs a loader
+		program, status = "../../testdata/dyn", zx.ErrInvalidArgs
+	}
+	f, err := os.Open(program)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	exe, err := l.Add(f)
+	if err != nil {
+		return err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	stdout, err := l.Add(w)
+	w.Close()
+	if err != nil {
+		return err
+	}
+	err = errors.Join(
+		lc.AddArgs(ctx, &process.LauncherAddArgsRequest{Args: [][]byte{[]byte("hello"), []byte(fmt.Sprint("--return=", what))}}),
+		lc.AddHandles(ctx, &process.LauncherAddHandlesRequest{Handles: []process.HandleInfo{
+			{Handle: stdout, Id: uint32(processargs.NewHandleInfo(processargs.FileDescriptor, 1))},
+		}}))
+	if err != nil || what == 3 {
+		return err // gone, with a launch half described
+	}
+	if what == 4 { // gone in the middle of a launch
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err := lc.Launch(ctx, &process.LauncherLaunchRequest{Info: process.LaunchInfo{Executable: exe, Job: job.Job, Name: "hello"}})
+		if err != nil && !errors.Is(err, context.Canceled) { // the answer may be there before it is looked for
+			return fmt.Errorf("a launch that nobody waits for: %w", err)
+		}
+		return nil
+	}
+	rep, err := lc.Launch(ctx, &process.LauncherLaunchRequest{Info: process.LaunchInfo{Executable: exe, Job: job.Job, Name: "hello"}})
+	if err != nil {
+		return err
+	}
+	if rep.Status != status {
+		return fmt.Errorf("%s: %v, want %v", program, rep.Status, status)
+	}
+	out, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	want := ""
+	if status == zx.OK {
+		want = fmt.Sprintf("arg[0]=hello\narg[1]=--return=%d\n", what)
+		p, err := l.Task(rep.Process)
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		if code, err := p.Wait(ctx); err != nil || code != int64(what) {
+			return fmt.Errorf("return code %d, %w", code, err)
 		}
 	}
+	if string(out) != want {
+		return fmt.Errorf("output %q, want %q", out, want)
+	}
+	return nil
 }
 
 // examples/python/spawn.py is a client without a line of ours.
