@@ -1,3 +1,5 @@
+//go:build !fuchsia
+
 package main
 
 import (
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -145,6 +148,11 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 		return failed(err)
 	}
 	p.AddHandle(processargs.DefaultJob, 0, own.Take())
+	utc, err := utcClock()
+	if err != nil {
+		return failed(err)
+	}
+	p.AddHandle(processargs.ClockUTC, 0, utc.Take())
 
 	process, err := f.spawn(ctx, log, p)
 	if err != nil {
@@ -167,6 +175,20 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 	job.Kill() // what it started and left behind
 	io.drain()
 	return errorFor(info.ReturnCode)
+}
+
+// utcClock gives a clock that tells the host's UTC as it is now and goes on from
+// there. Programs can read it, not set it.
+func utcClock() (zx.Clock, error) {
+	c, err := zx.NewClock(0, 0)
+	if err != nil {
+		return zx.Clock{}, err
+	}
+	defer c.Close()
+	if err := c.Set(zx.Time(time.Now().UnixNano())); err != nil {
+		return zx.Clock{}, err
+	}
+	return c.Duplicate(zx.RightsBasic | zx.RightRead)
 }
 
 // spawn launches p by a connection to the Launcher of this process.

@@ -14,8 +14,19 @@ import (
 // for its libc and libfdio, or skips the test.
 func sdkProgram(t *testing.T, name string) string {
 	t.Helper()
-	sdk := os.Getenv("FUCHSIA_SDK")
-	if sdk == "" {
+	exe := filepath.Join(t.TempDir(), "bin", name)
+	sdkCompile(t, name, exe, "ld.so.1")
+	return exe
+}
+
+// sdkArchDir is the SDK's directory for this machine.
+func sdkArchDir() string { return filepath.Join(os.Getenv("FUCHSIA_SDK"), "arch", "x64") }
+
+// sdkCompile compiles testdata/sdk/name.c to exe, to be loaded by a dynamic
+// linker of the given name.
+func sdkCompile(t *testing.T, name, exe, linker string) {
+	t.Helper()
+	if os.Getenv("FUCHSIA_SDK") == "" {
 		t.Skip("FUCHSIA_SDK does not name a Fuchsia SDK")
 	}
 	for _, tool := range []string{"clang", "ld.lld"} {
@@ -23,24 +34,22 @@ func sdkProgram(t *testing.T, name string) string {
 			t.Skipf("no %s to compile with", tool)
 		}
 	}
-	arch := filepath.Join(sdk, "arch", "x64")
-	sysroot := filepath.Join(arch, "sysroot")
-	dir := t.TempDir()
-	obj, exe := filepath.Join(dir, name+".o"), filepath.Join(dir, "bin", name)
-	if err := os.Mkdir(filepath.Dir(exe), 0o755); err != nil {
+	sysroot := filepath.Join(sdkArchDir(), "sysroot")
+	if err := os.MkdirAll(filepath.Dir(exe), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	obj := filepath.Join(t.TempDir(), name+".o")
 	for _, args := range [][]string{
-		{"clang", "--target=x86_64-unknown-fuchsia", "--sysroot=" + sysroot, "-I" + filepath.Join(sdk, "pkg", "fdio", "include"),
-			"-fPIE", "-O1", "-c", filepath.Join("testdata", "sdk", name+".c"), "-o", obj},
-		{"ld.lld", "-pie", "--dynamic-linker=ld.so.1", filepath.Join(sysroot, "lib", "Scrt1.o"), obj,
-			"-L" + filepath.Join(sysroot, "lib"), "-L" + filepath.Join(arch, "dist"), "-lfdio", "-lc", "-lzircon", "-o", exe},
+		{"clang", "--target=x86_64-unknown-fuchsia", "--sysroot=" + sysroot,
+			"-I" + filepath.Join(os.Getenv("FUCHSIA_SDK"), "pkg", "fdio", "include"), "-fPIE", "-O1", "-Wall", "-Wextra", "-Werror",
+			"-c", filepath.Join("testdata", "sdk", name+".c"), "-o", obj},
+		{"ld.lld", "-pie", "--dynamic-linker=" + linker, filepath.Join(sysroot, "lib", "Scrt1.o"), obj,
+			"-L" + filepath.Join(sysroot, "lib"), "-L" + filepath.Join(sdkArchDir(), "dist"), "-lfdio", "-lc", "-lzircon", "-o", exe},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-	return exe
 }
 
 // launcherd is this test program as the command.

@@ -9,6 +9,7 @@ static int total;
 static _Thread_local int mine;
 
 static int work(void *arg) {
+  (void)arg;
   for (int i = 0; i < 1000; i++) {
     mtx_lock(&lock);
     total++;
