@@ -19,18 +19,16 @@ func VDSO() (VMO, error) {
 	return v.Duplicate(RightSameRights)
 }
 
-// The handles of the bootstrap message that this package needs, by their
-// PA_HND numbers.
-var (
-	startupVDSO = sync.OnceValue(func() *VMO {
-		v := VMOFromHandle(Handle(sys.GetStartupHandle(0x11)))
-		return &v
-	})
-	defaultJob = sync.OnceValue(func() *Job {
-		j := JobFromHandle(Handle(sys.GetStartupHandle(0x03)))
-		return &j
-	})
-)
+// startupVDSO is the vDSO of the bootstrap message (PA_VMO_VDSO).
+var startupVDSO = sync.OnceValue(func() *VMO {
+	v := VMOFromHandle(TakeStartupHandle(0x11))
+	return &v
+})
+
+var defaultJob = sync.OnceValue(func() *Job {
+	j := JobFromHandle(jobDefault())
+	return &j
+})
 
 func handlePtr(hs []Handle) *sys.Handle {
 	return (*sys.Handle)(unsafe.Pointer(unsafe.SliceData(hs)))

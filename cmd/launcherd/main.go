@@ -1,3 +1,5 @@
+//go:build !fuchsia
+
 // Command launcherd runs Fuchsia programs: on Linux natively, as Linux
 // processes, by a Zircon kernel hosted in this process.
 //

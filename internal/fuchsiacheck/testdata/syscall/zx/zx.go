@@ -70,8 +70,13 @@ type ClockUpdateArgsV1 struct {
 	ErrorBound uint64
 }
 
-// GetStartupHandle takes a handle of the bootstrap message by its PA_HND number.
-func GetStartupHandle(info uint32) Handle
+// Error is a status as an error.
+type Error struct {
+	Status Status
+	Text   string
+}
+
+func (e *Error) Error() string
 
 func Sys_handle_close(handle Handle) Status
 func Sys_handle_close_many(handles *Handle, num_handles uint) Status
