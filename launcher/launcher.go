@@ -51,13 +51,18 @@ func (s *Server) Serve(ctx context.Context, t fidl.Transport, others ...fidl.Dis
 	return fidl.Serve(ctx, t, append([]fidl.Dispatcher{process.LauncherDispatcher(c)}, others...)...)
 }
 
-// Drain refuses all further launches, with UNAVAILABLE, and waits for those under
-// way. The connections remain.
-func (s *Server) Drain() {
+// Drain refuses all further launches, with UNAVAILABLE. The result is closed once
+// those under way are done. The connections remain.
+func (s *Server) Drain() (drained <-chan struct{}) {
 	s.mu.Lock()
 	s.draining = true
 	s.mu.Unlock()
-	s.launches.Wait()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.launches.Wait()
+	}()
+	return done
 }
 
 // begin says that a launch begins. The caller calls end when it is over.

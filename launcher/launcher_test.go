@@ -799,7 +799,7 @@ func TestDrain(t *testing.T) {
 	c := process.NewLauncherClient(client)
 	a, b := channel(t)
 	addHandle(t, c, b.Take(), uint32(processargs.NewHandleInfo(processargs.User0, 0)))
-	s.Drain()
+	<-s.Drain()
 	launched, err := c.Launch(t.Context(), &process.LauncherLaunchRequest{Info: hello(t)})
 	must(t, err)
 	created, err := c.CreateWithoutStarting(t.Context(), &process.LauncherCreateWithoutStartingRequest{Info: hello(t)})

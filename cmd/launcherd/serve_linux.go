@@ -221,13 +221,9 @@ const grace = time.Second
 
 // end ends everything. Programs may run until ctx ends.
 func (s *server) end(ctx context.Context) {
+	drained := s.launcher.Drain()
 	s.listener.Close()
 	<-s.accepted
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		s.launcher.Drain()
-	}()
 	select {
 	case <-drained:
 	case <-ctx.Done():
