@@ -207,7 +207,15 @@ func (s *space) read() {
 
 // later handles a notification that came to someone who waits for the control
 // thread, while the reader itself may be what waits.
-func (s *space) later(n notif) { go s.handle(&n) }
+func (s *space) later(n notif) {
+	if n.nr == nrReady && s.shell.isStub(&n) {
+		s.ready(&n)
+		return
+	}
+	object.Wakeups.Add(1)
+	go s.handle(&n)
+	runtime.Gosched() // before this goroutine blocks in the host again
+}
 
 // handle passes a notification on. It does not block.
 func (s *space) handle(n *notif) {
