@@ -78,7 +78,7 @@ func (c *Component) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		c.Log.Info("ending")
 	}
-	c.Launcher.Drain()
+	<-c.Launcher.Drain()
 	return nil
 }
 
