@@ -58,9 +58,25 @@ const (
 // declared are the packages of Fuchsia's toolchain that testdata declares.
 var declared = []string{"syscall/zx", "syscall/zx/fdio"}
 
+// arches are the architectures that Fuchsia runs on.
+var arches = []string{"amd64", "arm64", "riscv64"}
+
+// builds are the packages of the build for each architecture of arches.
+var builds = sync.OnceValues(func() ([][]*goPackage, error) {
+	var all [][]*goPackage
+	for _, arch := range arches {
+		ps, err := load(arch)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ps)
+	}
+	return all, nil
+})
+
 // load lists the packages of the build for Fuchsia, each after those that it
 // imports.
-var load = sync.OnceValues(func() ([]*goPackage, error) {
+func load(arch string) ([]*goPackage, error) {
 	goTool, err := exec.LookPath("go")
 	if err != nil {
 		return nil, err
@@ -97,7 +113,7 @@ var load = sync.OnceValues(func() ([]*goPackage, error) {
 	cmd := exec.Command(goTool, args...)
 	// go does not know GOOS=fuchsia. This system has no file of its own here, as
 	// Fuchsia has none but those with the tag.
-	cmd.Env = append(os.Environ(), "GOOS=openbsd", "GOARCH=amd64", "CGO_ENABLED=1")
+	cmd.Env = append(os.Environ(), "GOOS=openbsd", "GOARCH="+arch, "CGO_ENABLED=1")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -120,11 +136,11 @@ var load = sync.OnceValues(func() ([]*goPackage, error) {
 		ps = append(ps, p)
 	}
 	return ps, nil
-})
+}
 
-func list(t *testing.T) []*goPackage {
+func list(t *testing.T) [][]*goPackage {
 	t.Helper()
-	ps, err := load()
+	ps, err := builds()
 	if errors.Is(err, exec.ErrNotFound) {
 		t.Skip("no go command to list the build with")
 	}
@@ -136,9 +152,18 @@ func list(t *testing.T) []*goPackage {
 
 // TestTypes type-checks every package of the build from its source.
 func TestTypes(t *testing.T) {
+	for i, ps := range list(t) {
+		t.Run(arches[i], func(t *testing.T) {
+			t.Parallel()
+			check(t, arches[i], ps)
+		})
+	}
+}
+
+func check(t *testing.T, arch string, ps []*goPackage) {
 	checked := map[string]*types.Package{"unsafe": types.Unsafe}
 	fset := token.NewFileSet()
-	for _, p := range list(t) {
+	for _, p := range ps {
 		if p.ImportPath == "unsafe" {
 			continue
 		}
@@ -160,7 +185,7 @@ func TestTypes(t *testing.T) {
 				}
 				return nil, fmt.Errorf("%s is not in the build", path)
 			}),
-			Sizes: types.SizesFor("gc", "amd64"),
+			Sizes: types.SizesFor("gc", arch),
 			// Of other people's packages the declarations are enough.
 			IgnoreFuncBodies: !p.ours(),
 			FakeImportC:      true,
@@ -176,8 +201,8 @@ func TestTypes(t *testing.T) {
 		}
 		checked[p.ImportPath] = pkg
 	}
-	if len(checked) < len(packages) || checked[module+"/cmd/launcherd"].Scope().Lookup("main") == nil {
-		t.Errorf("%d packages were checked, and not the program", len(checked))
+	if p := checked[module+"/cmd/launcherd"]; p == nil || p.Scope().Lookup("main") == nil {
+		t.Error("the program was not checked")
 	}
 }
 
@@ -189,7 +214,7 @@ func (i importer) Import(path string) (*types.Package, error) { return i(path) }
 // package syscall has none of the others' names, and no module but those of
 // BUILD.gn is there.
 func TestImports(t *testing.T) {
-	for _, p := range list(t) {
+	for _, p := range slices.Concat(list(t)...) {
 		if strings.HasPrefix(p.ImportPath, module+"/internal/zircon") {
 			t.Errorf("the build has the hosted kernel: %s", p.ImportPath)
 		}
