@@ -20,29 +20,29 @@ const (
 )
 
 var clockTable = []Entry{
-	{Name: "zx_clock_get", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_clock_get", Args: 2, Params: "clock_id:clock out:*i64", Handler: func(c *Call) zx.Status {
 		t, st := ClockGet(c.Proc, c.U32(0))
 		if st != zx.OK {
 			return st
 		}
 		return c.WriteU64(c.U64(1), uint64(t))
 	}, Support: Partial},
-	{Name: "zx_clock_create", Args: 3, Handler: sysClockCreate},
-	{Name: "zx_clock_read", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_clock_create", Args: 3, Params: "options:clockopt args:p out:*h", Handler: sysClockCreate},
+	{Name: "zx_clock_read", Args: 2, Params: "handle:h now:*i64", Handler: func(c *Call) zx.Status {
 		t, st := ClockRead(c.Proc, c.Handle(0))
 		if st != zx.OK {
 			return st
 		}
 		return c.WriteU64(c.U64(1), uint64(t))
 	}},
-	{Name: "zx_clock_get_details", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_clock_get_details", Args: 3, Params: "handle:h options:clockopt details:p", Handler: func(c *Call) zx.Status {
 		d, st := ClockGetDetails(c.Proc, c.Handle(0), c.U64(1))
 		if st != zx.OK {
 			return st
 		}
 		return c.WriteBytes(c.U64(2), d[:])
 	}},
-	{Name: "zx_clock_update", Args: 3, Handler: sysClockUpdate},
+	{Name: "zx_clock_update", Args: 3, Params: "handle:h options:clockupdate args:p", Handler: sysClockUpdate},
 }
 
 // ClockGet reads a clock of the system: monotonic (0) or UTC (1). A thread's own

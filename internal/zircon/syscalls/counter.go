@@ -6,21 +6,21 @@ import (
 )
 
 var counterTable = []Entry{
-	{Name: "zx_counter_create", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_counter_create", Args: 2, Params: "options:x32 out:*h", Handler: func(c *Call) zx.Status {
 		h, st := CounterCreate(c.Proc, c.U32(0))
 		return c.OutHandle(c.U64(1), h, st)
 	}},
-	{Name: "zx_counter_add", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_counter_add", Args: 2, Params: "handle:h value:i64", Handler: func(c *Call) zx.Status {
 		return CounterAdd(c.Proc, c.Handle(0), c.I64(1))
 	}},
-	{Name: "zx_counter_read", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_counter_read", Args: 2, Params: "handle:h value:*i64", Handler: func(c *Call) zx.Status {
 		v, st := CounterRead(c.Proc, c.Handle(0))
 		if st != zx.OK {
 			return st
 		}
 		return c.WriteU64(c.U64(1), uint64(v))
 	}},
-	{Name: "zx_counter_write", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_counter_write", Args: 2, Params: "handle:h value:i64", Handler: func(c *Call) zx.Status {
 		return CounterWrite(c.Proc, c.Handle(0), c.I64(1))
 	}},
 }

@@ -10,8 +10,8 @@ import (
 const cprngMaxAdd = 256
 
 var cprngTable = []Entry{
-	{Name: "zx_cprng_draw", Args: 2, Handler: sysCprngDraw},
-	{Name: "zx_cprng_add_entropy", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_cprng_draw", Args: 2, Params: "buffer:p buffer_size:u64 =void", Handler: sysCprngDraw},
+	{Name: "zx_cprng_add_entropy", Args: 2, Params: "buffer:p buffer_size:u64", Handler: func(c *Call) zx.Status {
 		if c.U64(1) > cprngMaxAdd {
 			return zx.ErrInvalidArgs
 		}

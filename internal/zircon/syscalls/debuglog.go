@@ -17,18 +17,18 @@ const (
 const logRights = zx.RightsBasic | zx.RightWrite | zx.RightSignal
 
 var debuglogTable = []Entry{
-	{Name: "zx_debuglog_create", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_debuglog_create", Args: 3, Params: "resource:h options:logopt out:*h", Handler: func(c *Call) zx.Status {
 		h, st := DebuglogCreate(c.Proc, c.Handle(0), c.U32(1))
 		return c.OutHandle(c.U64(2), h, st)
 	}},
-	{Name: "zx_debuglog_write", Args: 4, Handler: func(c *Call) zx.Status {
+	{Name: "zx_debuglog_write", Args: 4, Params: "handle:h options:logopt buffer:b[buffer_size] buffer_size:u64", Handler: func(c *Call) zx.Status {
 		b, st := c.ReadBytes(c.U64(2), min(c.U64(3), object.LogRecordMaxMsg))
 		if st != zx.OK {
 			return st
 		}
 		return debuglogWrite(c.Proc, c.Thread.Koid(), c.Handle(0), c.U32(1), b)
 	}},
-	{Name: "zx_debuglog_read", Args: 4, Handler: func(c *Call) zx.Status {
+	{Name: "zx_debuglog_read", Args: 4, Params: "handle:h options:logopt buffer:p buffer_size:u64", Handler: func(c *Call) zx.Status {
 		b := c.Buf(int(min(c.U64(3), object.LogRecordMax)))
 		n, st := DebuglogRead(c.Proc, c.Handle(0), c.U32(1), b)
 		if st != zx.OK {
@@ -39,7 +39,7 @@ var debuglogTable = []Entry{
 		}
 		return zx.Status(n) // the size of the record is the result
 	}},
-	{Name: "zx_debug_write", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_debug_write", Args: 2, Params: "buffer:b[buffer_size] buffer_size:u64", Handler: func(c *Call) zx.Status {
 		b, st := c.ReadBytes(c.U64(0), min(c.U64(1), debugWriteMax))
 		if st != zx.OK {
 			return st

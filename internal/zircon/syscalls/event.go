@@ -6,11 +6,11 @@ import (
 )
 
 var eventTable = []Entry{
-	{Name: "zx_event_create", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_event_create", Args: 2, Params: "options:x32 out:*h", Handler: func(c *Call) zx.Status {
 		h, st := EventCreate(c.Proc, c.U32(0))
 		return c.OutHandle(c.U64(1), h, st)
 	}},
-	{Name: "zx_eventpair_create", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_eventpair_create", Args: 3, Params: "options:x32 out0:*h out1:*h", Handler: func(c *Call) zx.Status {
 		h0, h1, st := EventpairCreate(c.Proc, c.U32(0))
 		return c.OutHandles(c.U64(1), c.U64(2), h0, h1, st)
 	}},

@@ -6,11 +6,11 @@ import (
 )
 
 var exceptionTable = []Entry{
-	{Name: "zx_exception_get_thread", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_exception_get_thread", Args: 2, Params: "handle:h out:*h", Handler: func(c *Call) zx.Status {
 		h, st := ExceptionGetThread(c.Proc, c.Handle(0))
 		return c.OutHandle(c.U64(1), h, st)
 	}},
-	{Name: "zx_exception_get_process", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_exception_get_process", Args: 2, Params: "handle:h out:*h", Handler: func(c *Call) zx.Status {
 		h, st := ExceptionGetProcess(c.Proc, c.Handle(0))
 		return c.OutHandle(c.U64(1), h, st)
 	}},

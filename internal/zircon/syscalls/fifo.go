@@ -6,12 +6,12 @@ import (
 )
 
 var fifoTable = []Entry{
-	{Name: "zx_fifo_create", Args: 5, Handler: func(c *Call) zx.Status {
+	{Name: "zx_fifo_create", Args: 5, Params: "elem_count:u64 elem_size:u64 options:x32 out0:*h out1:*h", Handler: func(c *Call) zx.Status {
 		h0, h1, st := FifoCreate(c.Proc, c.U64(0), c.U64(1), c.U32(2))
 		return c.OutHandles(c.U64(3), c.U64(4), h0, h1, st)
 	}},
-	{Name: "zx_fifo_read", Args: 5, Handler: sysFifoRead},
-	{Name: "zx_fifo_write", Args: 5, Handler: sysFifoWrite},
+	{Name: "zx_fifo_read", Args: 5, Params: "handle:h elem_size:u64 data:p data_size:u64 actual_count:*u64", Handler: sysFifoRead},
+	{Name: "zx_fifo_write", Args: 5, Params: "handle:h elem_size:u64 data:p count:u64 actual_count:*u64", Handler: sysFifoWrite},
 }
 
 // FifoCreate makes a fifo of count elements of size bytes each.

@@ -11,26 +11,26 @@ import (
 // Futexes are words of a launched process's memory, so these calls have no
 // typed form.
 var futexTable = []Entry{
-	{Name: "zx_futex_wait", Args: 4, Handler: sysFutexWait},
-	{Name: "zx_futex_wake", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_futex_wait", Args: 4, Params: "value_ptr:p current_value:x32 new_futex_owner:h deadline:t", Handler: sysFutexWait},
+	{Name: "zx_futex_wake", Args: 2, Params: "value_ptr:p wake_count:u32", Handler: func(c *Call) zx.Status {
 		return c.futexWake(c.U64(0), c.U32(1), false)
 	}},
-	{Name: "zx_futex_wake_single_owner", Args: 1, Handler: func(c *Call) zx.Status {
+	{Name: "zx_futex_wake_single_owner", Args: 1, Params: "value_ptr:p", Handler: func(c *Call) zx.Status {
 		return c.futexWake(c.U64(0), 1, true)
 	}},
-	{Name: "zx_futex_requeue", Args: 6, Handler: func(c *Call) zx.Status {
+	{Name: "zx_futex_requeue", Args: 6, Params: "value_ptr:p wake_count:u32 current_value:x32 requeue_ptr:p requeue_count:u32 new_requeue_owner:h", Handler: func(c *Call) zx.Status {
 		return c.futexRequeue(c.U64(0), c.U32(1), false, c.U32(2), c.U64(3), c.U32(4), c.Handle(5))
 	}},
-	{Name: "zx_futex_requeue_single_owner", Args: 5, Handler: func(c *Call) zx.Status {
+	{Name: "zx_futex_requeue_single_owner", Args: 5, Params: "value_ptr:p current_value:x32 requeue_ptr:p requeue_count:u32 new_requeue_owner:h", Handler: func(c *Call) zx.Status {
 		return c.futexRequeue(c.U64(0), 1, true, c.U32(1), c.U64(2), c.U32(3), c.Handle(4))
 	}},
-	{Name: "zx_futex_get_owner", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_futex_get_owner", Args: 2, Params: "value_ptr:p koid:*u64", Handler: func(c *Call) zx.Status {
 		if !isFutex(c.U64(0)) {
 			return zx.ErrInvalidArgs
 		}
 		return c.WriteU64(c.U64(1), uint64(c.Proc.Kernel().FutexOwnerOf(c.Proc.Koid(), c.U64(0))))
 	}},
-	{Name: "zx_futex_wake_handle_close_thread_exit", Args: 4, NoReturn: true, Handler: sysFutexWakeExit},
+	{Name: "zx_futex_wake_handle_close_thread_exit", Args: 4, Params: "value_ptr:p wake_count:u32 new_value:i32 close_handle:h", NoReturn: true, Handler: sysFutexWakeExit},
 }
 
 // isFutex says whether a futex may be at addr.

@@ -8,19 +8,19 @@ import (
 )
 
 var handleTable = []Entry{
-	{Name: "zx_handle_close", Args: 1, Handler: func(c *Call) zx.Status {
+	{Name: "zx_handle_close", Args: 1, Params: "handle:h", Handler: func(c *Call) zx.Status {
 		return HandleClose(c.Proc, c.Handle(0))
 	}},
-	{Name: "zx_handle_close_many", Args: 2, Handler: sysHandleCloseMany},
-	{Name: "zx_handle_duplicate", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_handle_close_many", Args: 2, Params: "handles:h[num_handles] num_handles:u64", Handler: sysHandleCloseMany},
+	{Name: "zx_handle_duplicate", Args: 3, Params: "handle:h rights:rights out:*h", Handler: func(c *Call) zx.Status {
 		h, st := HandleDuplicate(c.Proc, c.Handle(0), zx.Rights(c.U32(1)))
 		return c.OutHandle(c.U64(2), h, st)
 	}},
-	{Name: "zx_handle_replace", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_handle_replace", Args: 3, Params: "handle:h rights:rights out:*h", Handler: func(c *Call) zx.Status {
 		h, st := HandleReplace(c.Proc, c.Handle(0), zx.Rights(c.U32(1)))
 		return c.OutHandle(c.U64(2), h, st)
 	}},
-	{Name: "zx_handle_check_valid", Args: 1, Handler: func(c *Call) zx.Status {
+	{Name: "zx_handle_check_valid", Args: 1, Params: "handle:h", Handler: func(c *Call) zx.Status {
 		return HandleCheckValid(c.Proc, c.Handle(0))
 	}},
 }

@@ -24,11 +24,11 @@ const (
 )
 
 var jobTable = []Entry{
-	{Name: "zx_job_create", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_job_create", Args: 3, Params: "parent_job:h options:x32 out:*h", Handler: func(c *Call) zx.Status {
 		h, st := JobCreate(c.Proc, c.Handle(0), c.U32(1))
 		return c.OutHandle(c.U64(2), h, st)
 	}},
-	{Name: "zx_job_set_policy", Args: 5, Handler: func(c *Call) zx.Status {
+	{Name: "zx_job_set_policy", Args: 5, Params: "handle:h options:jobpol topic:poltopic policy:p policy_size:u32", Handler: func(c *Call) zx.Status {
 		topic, count := c.U32(2), c.U32(4)
 		size, st := policySize(topic, count)
 		if st != zx.OK {
@@ -40,7 +40,7 @@ var jobTable = []Entry{
 		}
 		return JobSetPolicy(c.Proc, c.Handle(0), c.U32(1), topic, b, count)
 	}},
-	{Name: "zx_job_set_critical", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_job_set_critical", Args: 3, Params: "job:h options:critical process:h", Handler: func(c *Call) zx.Status {
 		return JobSetCritical(c.Proc, c.Handle(0), c.U32(1), c.Handle(2))
 	}},
 }

@@ -8,25 +8,25 @@ import (
 )
 
 var objectTable = []Entry{
-	{Name: "zx_object_wait_one", Args: 4, Handler: sysObjectWaitOne},
-	{Name: "zx_object_wait_many", Args: 3, Handler: sysObjectWaitMany},
-	{Name: "zx_object_wait_async", Args: 5, Handler: func(c *Call) zx.Status {
+	{Name: "zx_object_wait_one", Args: 4, Params: "handle:h signals:signals deadline:t observed:*signals", Handler: sysObjectWaitOne},
+	{Name: "zx_object_wait_many", Args: 3, Params: "items:wait[num_items] num_items:u64 deadline:t", Handler: sysObjectWaitMany},
+	{Name: "zx_object_wait_async", Args: 5, Params: "handle:h port:h key:x64 signals:signals options:waitasync", Handler: func(c *Call) zx.Status {
 		return ObjectWaitAsync(c.Proc, c.Handle(0), c.Handle(1), c.U64(2), zx.Signals(c.U32(3)), c.U32(4))
 	}},
-	{Name: "zx_object_signal", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_object_signal", Args: 3, Params: "handle:h clear_mask:signals set_mask:signals", Handler: func(c *Call) zx.Status {
 		return ObjectSignal(c.Proc, c.Handle(0), zx.Signals(c.U32(1)), zx.Signals(c.U32(2)))
 	}},
-	{Name: "zx_object_signal_peer", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_object_signal_peer", Args: 3, Params: "handle:h clear_mask:signals set_mask:signals", Handler: func(c *Call) zx.Status {
 		return ObjectSignalPeer(c.Proc, c.Handle(0), zx.Signals(c.U32(1)), zx.Signals(c.U32(2)))
 	}},
-	{Name: "zx_object_get_info", Args: 6, Handler: sysObjectGetInfo, Support: Partial},
-	{Name: "zx_object_get_property", Args: 4, Handler: sysObjectGetProperty, Support: Partial},
-	{Name: "zx_object_set_property", Args: 4, Handler: sysObjectSetProperty, Support: Partial},
-	{Name: "zx_object_get_child", Args: 4, Handler: func(c *Call) zx.Status {
+	{Name: "zx_object_get_info", Args: 6, Params: "handle:h topic:info buffer:p buffer_size:u64 actual:*u64 avail:*u64", Handler: sysObjectGetInfo, Support: Partial},
+	{Name: "zx_object_get_property", Args: 4, Params: "handle:h property:prop value:*propvalue[value_size] value_size:u64", Handler: sysObjectGetProperty, Support: Partial},
+	{Name: "zx_object_set_property", Args: 4, Params: "handle:h property:prop value:propvalue[value_size] value_size:u64", Handler: sysObjectSetProperty, Support: Partial},
+	{Name: "zx_object_get_child", Args: 4, Params: "handle:h koid:u64 rights:rights out:*h", Handler: func(c *Call) zx.Status {
 		h, st := ObjectGetChild(c.Proc, c.Handle(0), zx.Koid(c.U64(1)), zx.Rights(c.U32(2)))
 		return c.OutHandle(c.U64(3), h, st)
 	}},
-	{Name: "zx_object_set_profile", Args: 3}, // there are no profiles
+	{Name: "zx_object_set_profile", Args: 3, Params: "handle:h profile:h options:x32"}, // there are no profiles
 }
 
 // WaitItem is one of the objects that ObjectWaitMany waits for.

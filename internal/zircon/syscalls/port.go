@@ -10,22 +10,22 @@ import (
 const portBindToInterrupt = 1 << 0
 
 var portTable = []Entry{
-	{Name: "zx_port_create", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_port_create", Args: 2, Params: "options:portopt out:*h", Handler: func(c *Call) zx.Status {
 		h, st := PortCreate(c.Proc, c.U32(0))
 		return c.OutHandle(c.U64(1), h, st)
 	}},
-	{Name: "zx_port_queue", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_port_queue", Args: 2, Params: "handle:h packet:packet", Handler: func(c *Call) zx.Status {
 		b, st := c.ReadBytes(c.U64(1), object.PortPacketSize)
 		if st != zx.OK {
 			return st
 		}
 		return PortQueue(c.Proc, c.Handle(0), object.DecodePortPacket(b))
 	}},
-	{Name: "zx_port_wait", Args: 3, Handler: sysPortWait},
-	{Name: "zx_port_cancel", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_port_wait", Args: 3, Params: "handle:h deadline:t packet:*packet", Handler: sysPortWait},
+	{Name: "zx_port_cancel", Args: 3, Params: "handle:h source:h key:x64", Handler: func(c *Call) zx.Status {
 		return PortCancel(c.Proc, c.Handle(0), c.Handle(1), c.U64(2))
 	}},
-	{Name: "zx_port_cancel_key", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_port_cancel_key", Args: 3, Params: "handle:h options:x32 key:x64", Handler: func(c *Call) zx.Status {
 		return PortCancelKey(c.Proc, c.Handle(0), c.U32(1), c.U64(2))
 	}},
 }

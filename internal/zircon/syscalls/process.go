@@ -13,11 +13,11 @@ const maxMemoryCopy = 64 << 20
 const processShared = 1
 
 var processTable = []Entry{
-	{Name: "zx_process_exit", Args: 1, NoReturn: true, Handler: func(c *Call) zx.Status {
+	{Name: "zx_process_exit", Args: 1, Params: "retcode:i64", NoReturn: true, Handler: func(c *Call) zx.Status {
 		c.Proc.ExitBy(c.Thread, c.I64(0))
 		return zx.OK
 	}},
-	{Name: "zx_process_create", Args: 6, Handler: func(c *Call) zx.Status {
+	{Name: "zx_process_create", Args: 6, Params: "job:h name:b[name_size] name_size:u64 options:procopt proc_handle:*h vmar_handle:*h", Handler: func(c *Call) zx.Status {
 		name, st := c.ReadName(c.U64(1), c.U64(2))
 		if st != zx.OK {
 			return st
@@ -25,13 +25,13 @@ var processTable = []Entry{
 		proc, vmar, st := ProcessCreate(c.Proc, c.Handle(0), name, c.U32(3))
 		return c.OutHandles(c.U64(4), c.U64(5), proc, vmar, st)
 	}},
-	{Name: "zx_process_start", Args: 6, Handler: func(c *Call) zx.Status {
+	{Name: "zx_process_start", Args: 6, Params: "handle:h thread:h entry:p stack:p arg1:h arg2:x64", Handler: func(c *Call) zx.Status {
 		return c.Block(func() zx.Status {
 			return ProcessStart(c.Proc, c.Handle(0), c.Handle(1), c.U64(2), c.U64(3), c.Handle(4), c.U64(5))
 		})
 	}},
-	{Name: "zx_process_read_memory", Args: 5, Handler: sysProcessReadMemory},
-	{Name: "zx_process_write_memory", Args: 5, Handler: sysProcessWriteMemory},
+	{Name: "zx_process_read_memory", Args: 5, Params: "handle:h vaddr:p buffer:*b[*actual] buffer_size:u64 actual:*u64", Handler: sysProcessReadMemory},
+	{Name: "zx_process_write_memory", Args: 5, Params: "handle:h vaddr:p buffer:b[buffer_size] buffer_size:u64 actual:*u64", Handler: sysProcessWriteMemory},
 }
 
 // ProcessCreate makes a process in a job, and gives it and its root VMAR.

@@ -14,16 +14,16 @@ const (
 )
 
 var socketTable = []Entry{
-	{Name: "zx_socket_create", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_socket_create", Args: 3, Params: "options:sock out0:*h out1:*h", Handler: func(c *Call) zx.Status {
 		h0, h1, st := SocketCreate(c.Proc, c.U32(0))
 		return c.OutHandles(c.U64(1), c.U64(2), h0, h1, st)
 	}},
-	{Name: "zx_socket_write", Args: 5, Handler: sysSocketWrite},
-	{Name: "zx_socket_read", Args: 5, Handler: sysSocketRead},
-	{Name: "zx_socket_shutdown", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_socket_write", Args: 5, Params: "handle:h options:x32 buffer:b[buffer_size] buffer_size:u64 actual:*u64", Handler: sysSocketWrite},
+	{Name: "zx_socket_read", Args: 5, Params: "handle:h options:sockread buffer:*b[*actual] buffer_size:u64 actual:*u64", Handler: sysSocketRead},
+	{Name: "zx_socket_shutdown", Args: 2, Params: "handle:h options:sockshut", Handler: func(c *Call) zx.Status {
 		return SocketShutdown(c.Proc, c.Handle(0), c.U32(1))
 	}},
-	{Name: "zx_socket_set_disposition", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_socket_set_disposition", Args: 3, Params: "handle:h disposition:sockdisp disposition_peer:sockdisp", Handler: func(c *Call) zx.Status {
 		return SocketSetDisposition(c.Proc, c.Handle(0), c.U32(1), c.U32(2))
 	}},
 }

@@ -11,11 +11,11 @@ import (
 const maxIovecs = 1024
 
 var streamTable = []Entry{
-	{Name: "zx_stream_create", Args: 4, Handler: func(c *Call) zx.Status {
+	{Name: "zx_stream_create", Args: 4, Params: "options:stream vmo:h seek:u64 out_stream:*h", Handler: func(c *Call) zx.Status {
 		h, st := StreamCreate(c.Proc, c.U32(0), c.Handle(1), c.U64(2))
 		return c.OutHandle(c.U64(3), h, st)
 	}},
-	{Name: "zx_stream_readv", Args: 5, Handler: func(c *Call) zx.Status {
+	{Name: "zx_stream_readv", Args: 5, Params: "handle:h options:x32 vector:iovec[num_vector] num_vector:u64 actual:*u64", Handler: func(c *Call) zx.Status {
 		if c.U32(1) != 0 {
 			return zx.ErrInvalidArgs
 		}
@@ -23,7 +23,7 @@ var streamTable = []Entry{
 			return StreamReadv(c.Proc, c.Handle(0), 0, [][]byte{b})
 		})
 	}},
-	{Name: "zx_stream_readv_at", Args: 6, Handler: func(c *Call) zx.Status {
+	{Name: "zx_stream_readv_at", Args: 6, Params: "handle:h options:x32 offset:u64 vector:iovec[num_vector] num_vector:u64 actual:*u64", Handler: func(c *Call) zx.Status {
 		if c.U32(1) != 0 {
 			return zx.ErrInvalidArgs
 		}
@@ -35,12 +35,12 @@ var streamTable = []Entry{
 			return StreamReadvAt(c.Proc, c.Handle(0), 0, off, [][]byte{b})
 		})
 	}},
-	{Name: "zx_stream_writev", Args: 5, Handler: func(c *Call) zx.Status {
+	{Name: "zx_stream_writev", Args: 5, Params: "handle:h options:append vector:iovec[num_vector] num_vector:u64 actual:*u64", Handler: func(c *Call) zx.Status {
 		return c.transfer(c.U64(2), c.U64(3), c.U64(4), false, func(b []byte, _ uint64) (uint64, zx.Status) {
 			return StreamWritev(c.Proc, c.Handle(0), c.U32(1), [][]byte{b})
 		})
 	}},
-	{Name: "zx_stream_writev_at", Args: 6, Handler: func(c *Call) zx.Status {
+	{Name: "zx_stream_writev_at", Args: 6, Params: "handle:h options:append offset:u64 vector:iovec[num_vector] num_vector:u64 actual:*u64", Handler: func(c *Call) zx.Status {
 		return c.transfer(c.U64(3), c.U64(4), c.U64(5), false, func(b []byte, at uint64) (uint64, zx.Status) {
 			off := c.U64(2) + at
 			if off < at {
@@ -49,7 +49,7 @@ var streamTable = []Entry{
 			return StreamWritevAt(c.Proc, c.Handle(0), c.U32(1), off, [][]byte{b})
 		})
 	}},
-	{Name: "zx_stream_seek", Args: 4, Handler: func(c *Call) zx.Status {
+	{Name: "zx_stream_seek", Args: 4, Params: "handle:h whence:whence offset:i64 out_seek:*u64", Handler: func(c *Call) zx.Status {
 		n, st := StreamSeek(c.Proc, c.Handle(0), c.U32(1), c.I64(2))
 		if st != zx.OK {
 			return st

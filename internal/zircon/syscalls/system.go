@@ -12,7 +12,7 @@ const systemEventMax = 5
 const systemEventRights = zx.RightWait | zx.RightDuplicate | zx.RightTransfer
 
 var systemTable = []Entry{
-	{Name: "zx_nanosleep", Args: 1, Handler: func(c *Call) zx.Status {
+	{Name: "zx_nanosleep", Args: 1, Params: "deadline:t", Handler: func(c *Call) zx.Status {
 		if c.I64(0) <= c.Proc.Kernel().Monotonic() {
 			return Nanosleep(c.Proc, c.Done(), c.I64(0))
 		}
@@ -20,26 +20,26 @@ var systemTable = []Entry{
 			return Nanosleep(c.Proc, c.Done(), c.I64(0))
 		})
 	}},
-	{Name: "zx_system_get_event", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_system_get_event", Args: 3, Params: "root_job:h kind:sysevent event:*h", Handler: func(c *Call) zx.Status {
 		h, st := SystemGetEvent(c.Proc, c.Handle(0), c.U32(1))
 		return c.OutHandle(c.U64(2), h, st)
 	}, Support: Partial},
-	{Name: "zx_system_barrier", Args: 1, Handler: func(c *Call) zx.Status {
+	{Name: "zx_system_barrier", Args: 1, Params: "options:x32", Handler: func(c *Call) zx.Status {
 		if c.U32(0) > 1 {
 			return zx.ErrInvalidArgs
 		}
 		return zx.OK // a trap is a barrier
 	}},
-	{Name: "zx_syscall_test_0", Args: 0, Handler: sumTest(0)},
-	{Name: "zx_syscall_test_1", Args: 1, Handler: sumTest(1)},
-	{Name: "zx_syscall_test_2", Args: 2, Handler: sumTest(2)},
-	{Name: "zx_syscall_test_3", Args: 3, Handler: sumTest(3)},
-	{Name: "zx_syscall_test_4", Args: 4, Handler: sumTest(4)},
-	{Name: "zx_syscall_test_5", Args: 5, Handler: sumTest(5)},
-	{Name: "zx_syscall_test_6", Args: 6, Handler: sumTest(6)},
-	{Name: "zx_syscall_test_7", Args: 7, Handler: sumTest(7)},
-	{Name: "zx_syscall_test_8", Args: 8, Handler: sumTest(8)},
-	{Name: "zx_syscall_test_handle_create", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_syscall_test_0", Args: 0, Params: "=u32", Handler: sumTest(0)},
+	{Name: "zx_syscall_test_1", Args: 1, Params: "a:i32 =u32", Handler: sumTest(1)},
+	{Name: "zx_syscall_test_2", Args: 2, Params: "a:i32 b:i32 =u32", Handler: sumTest(2)},
+	{Name: "zx_syscall_test_3", Args: 3, Params: "a:i32 b:i32 c:i32 =u32", Handler: sumTest(3)},
+	{Name: "zx_syscall_test_4", Args: 4, Params: "a:i32 b:i32 c:i32 d:i32 =u32", Handler: sumTest(4)},
+	{Name: "zx_syscall_test_5", Args: 5, Params: "a:i32 b:i32 c:i32 d:i32 e:i32 =u32", Handler: sumTest(5)},
+	{Name: "zx_syscall_test_6", Args: 6, Params: "a:i32 b:i32 c:i32 d:i32 e:i32 f:i32 =u32", Handler: sumTest(6)},
+	{Name: "zx_syscall_test_7", Args: 7, Params: "a:i32 b:i32 c:i32 d:i32 e:i32 f:i32 g:i32 =u32", Handler: sumTest(7)},
+	{Name: "zx_syscall_test_8", Args: 8, Params: "a:i32 b:i32 c:i32 d:i32 e:i32 f:i32 g:i32 h:i32 =u32", Handler: sumTest(8)},
+	{Name: "zx_syscall_test_handle_create", Args: 2, Params: "return_value:i32 out:*h", Handler: func(c *Call) zx.Status {
 		st := zx.Status(c.U32(0))
 		if st != zx.OK {
 			return st
@@ -47,7 +47,7 @@ var systemTable = []Entry{
 		h, st := EventCreate(c.Proc, 0)
 		return c.OutHandle(c.U64(1), h, st)
 	}},
-	{Name: "zx_syscall_test_wrapper", Args: 3, Handler: testWrapper},
+	{Name: "zx_syscall_test_wrapper", Args: 3, Params: "a:i32 b:i32 c:i32", Handler: testWrapper},
 }
 
 // sumTest is the calls that Zircon has to test how arguments are passed: the sum

@@ -23,6 +23,8 @@ type Entry struct {
 	Name   string // such as "zx_channel_create"
 	Number uint32 // given by Table
 	Args   int    // number of C arguments
+	// Params names and describes the arguments for traces: see paramsOf.
+	Params string
 	// NoReturn and ReturnsOnError are those of vdso.Entry: the calling thread
 	// ends after the call, or after one that succeeds.
 	NoReturn, ReturnsOnError bool

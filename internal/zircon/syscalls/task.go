@@ -9,12 +9,12 @@ import (
 const exceptionChannelDebugger = 1
 
 var taskTable = []Entry{
-	{Name: "zx_task_kill", Args: 1, Handler: func(c *Call) zx.Status {
+	{Name: "zx_task_kill", Args: 1, Params: "handle:h", Handler: func(c *Call) zx.Status {
 		return TaskKill(c.Proc, c.Handle(0))
 	}},
-	{Name: "zx_task_suspend", Args: 2, Support: None, Handler: sysTaskSuspend},
-	{Name: "zx_task_suspend_token", Args: 2, Support: None, Handler: sysTaskSuspend},
-	{Name: "zx_task_create_exception_channel", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_task_suspend", Args: 2, Params: "handle:h token:*h", Support: None, Handler: sysTaskSuspend},
+	{Name: "zx_task_suspend_token", Args: 2, Params: "handle:h token:*h", Support: None, Handler: sysTaskSuspend},
+	{Name: "zx_task_create_exception_channel", Args: 3, Params: "handle:h options:excchan out:*h", Handler: func(c *Call) zx.Status {
 		h, st := TaskCreateExceptionChannel(c.Proc, c.Handle(0), c.U32(1))
 		return c.OutHandle(c.U64(2), h, st)
 	}},

@@ -15,7 +15,7 @@ const (
 )
 
 var threadTable = []Entry{
-	{Name: "zx_thread_create", Args: 5, Handler: func(c *Call) zx.Status {
+	{Name: "zx_thread_create", Args: 5, Params: "process:h name:b[name_size] name_size:u64 options:x32 out:*h", Handler: func(c *Call) zx.Status {
 		name, st := c.ReadName(c.U64(1), c.U64(2))
 		if st != zx.OK {
 			return st
@@ -23,33 +23,33 @@ var threadTable = []Entry{
 		h, st := ThreadCreate(c.Proc, c.Handle(0), name, c.U32(3))
 		return c.OutHandle(c.U64(4), h, st)
 	}},
-	{Name: "zx_thread_start", Args: 5, Handler: func(c *Call) zx.Status {
+	{Name: "zx_thread_start", Args: 5, Params: "handle:h thread_entry:p stack:p arg1:x64 arg2:x64", Handler: func(c *Call) zx.Status {
 		return c.Block(func() zx.Status {
 			return ThreadStart(c.Proc, c.Handle(0), c.U64(1), c.U64(2), c.U64(3), c.U64(4))
 		})
 	}},
 	{Name: "zx_thread_exit", NoReturn: true, Handler: (*Call).exitThread},
-	{Name: "zx_thread_read_state", Args: 4, Support: Partial, Handler: func(c *Call) zx.Status {
+	{Name: "zx_thread_read_state", Args: 4, Params: "handle:h kind:state buffer:p buffer_size:u64", Support: Partial, Handler: func(c *Call) zx.Status {
 		b := c.Buf(int(min(c.U64(3), object.RegsSize)))
 		if st := ThreadReadState(c.Proc, c.Handle(0), c.U32(1), b); st != zx.OK {
 			return st
 		}
 		return c.WriteBytes(c.U64(2), b)
 	}},
-	{Name: "zx_thread_write_state", Args: 4, Support: Partial, Handler: func(c *Call) zx.Status {
+	{Name: "zx_thread_write_state", Args: 4, Params: "handle:h kind:state buffer:p buffer_size:u64", Support: Partial, Handler: func(c *Call) zx.Status {
 		b, st := c.ReadBytes(c.U64(2), min(c.U64(3), object.RegsSize))
 		if st != zx.OK {
 			return st
 		}
 		return ThreadWriteState(c.Proc, c.Handle(0), c.U32(1), b)
 	}},
-	{Name: "zx_thread_legacy_yield", Args: 1, Handler: func(c *Call) zx.Status {
+	{Name: "zx_thread_legacy_yield", Args: 1, Params: "options:x32", Handler: func(c *Call) zx.Status {
 		if c.U32(0) != 0 {
 			return zx.ErrInvalidArgs
 		}
 		return zx.OK // to come here and to go back was the yield
 	}},
-	{Name: "zx_thread_raise_exception", Args: 3},
+	{Name: "zx_thread_raise_exception", Args: 3, Params: "options:x32 type:x32 context:p"},
 }
 
 // exitThread ends the calling thread. The answer lets the vDSO end it natively;

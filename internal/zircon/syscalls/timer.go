@@ -13,14 +13,14 @@ const (
 )
 
 var timerTable = []Entry{
-	{Name: "zx_timer_create", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_timer_create", Args: 3, Params: "options:slack clock_id:clock out:*h", Handler: func(c *Call) zx.Status {
 		h, st := TimerCreate(c.Proc, c.U32(0), c.U32(1))
 		return c.OutHandle(c.U64(2), h, st)
 	}},
-	{Name: "zx_timer_set", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_timer_set", Args: 3, Params: "handle:h deadline:t slack:d", Handler: func(c *Call) zx.Status {
 		return TimerSet(c.Proc, c.Handle(0), c.I64(1), c.I64(2))
 	}},
-	{Name: "zx_timer_cancel", Args: 1, Handler: func(c *Call) zx.Status {
+	{Name: "zx_timer_cancel", Args: 1, Params: "handle:h", Handler: func(c *Call) zx.Status {
 		return TimerCancel(c.Proc, c.Handle(0))
 	}},
 }

@@ -7,7 +7,7 @@ import (
 )
 
 var vmarTable = []Entry{
-	{Name: "zx_vmar_allocate", Args: 6, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmar_allocate", Args: 6, Params: "parent_vmar:h options:vm offset:x64 size:x64 child_vmar:*h child_addr:*p", Handler: func(c *Call) zx.Status {
 		h, addr, st := VMARAllocate(c.Proc, c.Handle(0), c.U32(1), c.U64(2), c.U64(3))
 		if st != zx.OK {
 			return st
@@ -21,10 +21,10 @@ var vmarTable = []Entry{
 		HandleClose(c.Proc, h)
 		return st
 	}},
-	{Name: "zx_vmar_destroy", Args: 1, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmar_destroy", Args: 1, Params: "handle:h", Handler: func(c *Call) zx.Status {
 		return VMARDestroy(c.Proc, c.Handle(0))
 	}},
-	{Name: "zx_vmar_map", Args: 7, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmar_map", Args: 7, Params: "handle:h options:vm vmar_offset:x64 vmo:h vmo_offset:x64 len:x64 mapped_addr:*p", Handler: func(c *Call) zx.Status {
 		addr, st := VMARMap(c.Proc, c.Handle(0), c.U32(1), c.U64(2), c.Handle(3), c.U64(4), c.U64(5))
 		if st != zx.OK {
 			return st
@@ -34,13 +34,13 @@ var vmarTable = []Entry{
 		}
 		return st
 	}},
-	{Name: "zx_vmar_unmap", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmar_unmap", Args: 3, Params: "handle:h addr:p len:x64", Handler: func(c *Call) zx.Status {
 		return VMARUnmap(c.Proc, c.Handle(0), c.U64(1), c.U64(2))
 	}},
-	{Name: "zx_vmar_protect", Args: 4, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmar_protect", Args: 4, Params: "handle:h options:vm addr:p len:x64", Handler: func(c *Call) zx.Status {
 		return VMARProtect(c.Proc, c.Handle(0), c.U32(1), c.U64(2), c.U64(3))
 	}},
-	{Name: "zx_vmar_op_range", Args: 6, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmar_op_range", Args: 6, Params: "handle:h op:vmarop address:p size:x64 buffer:p buffer_size:u64", Handler: func(c *Call) zx.Status {
 		if c.U64(4) != 0 || c.U64(5) != 0 {
 			return zx.ErrInvalidArgs
 		}
@@ -50,15 +50,15 @@ var vmarTable = []Entry{
 		}
 		return c.Block(do)
 	}},
-	{Name: "zx_vmar_unmap_handle_close_thread_exit", Args: 4, NoReturn: true, ReturnsOnError: true, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmar_unmap_handle_close_thread_exit", Args: 4, Params: "vmar_handle:h addr:p size:x64 close_handle:h", NoReturn: true, ReturnsOnError: true, Handler: func(c *Call) zx.Status {
 		if st := VMARUnmap(c.Proc, c.Handle(0), c.U64(1), c.U64(2)); st != zx.OK {
 			return st
 		}
 		HandleClose(c.Proc, c.Handle(3))
 		return c.exitThread()
 	}},
-	{Name: "zx_vmar_map_iob", Args: 7},
-	{Name: "zx_vmar_map_clock", Args: 6},
+	{Name: "zx_vmar_map_iob", Args: 8, Params: "handle:h options:vm vmar_offset:x64 ep:h region_index:u32 region_offset:x64 region_length:x64 mapped_addr:*p"},
+	{Name: "zx_vmar_map_clock", Args: 6, Params: "handle:h options:vm vmar_offset:x64 clock_handle:h len:x64 mapped_addr:*p"},
 }
 
 // permissions are the rights that go with what vm options ask for: with shift 0

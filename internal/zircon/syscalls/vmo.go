@@ -55,34 +55,34 @@ const copyChunk = 128 << 10
 const opAtOnce = 1 << 20
 
 var vmoTable = []Entry{
-	{Name: "zx_vmo_create", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmo_create", Args: 3, Params: "size:u64 options:vmo out:*h", Handler: func(c *Call) zx.Status {
 		h, st := VMOCreate(c.Proc, c.U64(0), c.U32(1))
 		return c.OutHandle(c.U64(2), h, st)
 	}},
-	{Name: "zx_vmo_read", Args: 4, Handler: sysVMORead},
-	{Name: "zx_vmo_write", Args: 4, Handler: sysVMOWrite},
-	{Name: "zx_vmo_get_size", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmo_read", Args: 4, Params: "handle:h buffer:*b[buffer_size] offset:x64 buffer_size:u64", Handler: sysVMORead},
+	{Name: "zx_vmo_write", Args: 4, Params: "handle:h buffer:b[buffer_size] offset:x64 buffer_size:u64", Handler: sysVMOWrite},
+	{Name: "zx_vmo_get_size", Args: 2, Params: "handle:h size:*u64", Handler: func(c *Call) zx.Status {
 		n, st := VMOGetSize(c.Proc, c.Handle(0))
 		if st != zx.OK {
 			return st
 		}
 		return c.WriteU64(c.U64(1), n)
 	}},
-	{Name: "zx_vmo_set_size", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmo_set_size", Args: 2, Params: "handle:h size:u64", Handler: func(c *Call) zx.Status {
 		return VMOSetSize(c.Proc, c.Handle(0), c.U64(1))
 	}},
-	{Name: "zx_vmo_get_stream_size", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmo_get_stream_size", Args: 2, Params: "handle:h size:*u64", Handler: func(c *Call) zx.Status {
 		n, st := VMOGetStreamSize(c.Proc, c.Handle(0))
 		if st != zx.OK {
 			return st
 		}
 		return c.WriteU64(c.U64(1), n)
 	}},
-	{Name: "zx_vmo_set_stream_size", Args: 2, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmo_set_stream_size", Args: 2, Params: "handle:h size:u64", Handler: func(c *Call) zx.Status {
 		return VMOSetStreamSize(c.Proc, c.Handle(0), c.U64(1))
 	}},
-	{Name: "zx_vmo_op_range", Args: 6, Handler: sysVMOOpRange},
-	{Name: "zx_vmo_create_child", Args: 5, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmo_op_range", Args: 6, Params: "handle:h op:vmoop offset:x64 size:x64 buffer:p buffer_size:u64", Handler: sysVMOOpRange},
+	{Name: "zx_vmo_create_child", Args: 5, Params: "handle:h options:vmochild offset:x64 size:x64 out:*h", Handler: func(c *Call) zx.Status {
 		do := func() zx.Status {
 			h, st := VMOCreateChild(c.Proc, c.Handle(0), c.U32(1), c.U64(2), c.U64(3))
 			return c.OutHandle(c.U64(4), h, st)
@@ -92,14 +92,14 @@ var vmoTable = []Entry{
 		}
 		return c.Block(do) // a snapshot is a copy
 	}},
-	{Name: "zx_vmo_replace_as_executable", Args: 3, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmo_replace_as_executable", Args: 3, Params: "handle:h vmex:h out:*h", Handler: func(c *Call) zx.Status {
 		h, st := VMOReplaceAsExecutable(c.Proc, c.Handle(0), c.Handle(1))
 		return c.OutHandle(c.U64(2), h, st)
 	}},
-	{Name: "zx_vmo_set_cache_policy", Args: 2, Support: Partial, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmo_set_cache_policy", Args: 2, Params: "handle:h cache_policy:cache", Support: Partial, Handler: func(c *Call) zx.Status {
 		return VMOSetCachePolicy(c.Proc, c.Handle(0), c.U32(1))
 	}},
-	{Name: "zx_vmo_transfer_data", Args: 6, Handler: func(c *Call) zx.Status {
+	{Name: "zx_vmo_transfer_data", Args: 6, Params: "dst_vmo:h options:x32 offset:x64 length:x64 src_vmo:h src_offset:x64", Handler: func(c *Call) zx.Status {
 		return c.Block(func() zx.Status {
 			return VMOTransferData(c.Proc, c.Handle(0), c.U32(1), c.U64(2), c.U64(3), c.Handle(4), c.U64(5))
 		})
