@@ -186,6 +186,7 @@ func (c *Channel) Read(maxBytes, maxHandles uint32, discard bool) (m *Message, n
 
 // Call is a message that was sent, and the wait for the one that answers it.
 type Call struct {
+	Observation
 	ch    *Channel
 	txid  uint32
 	ready chan struct{} // has something once the wait is over

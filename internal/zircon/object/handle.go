@@ -15,6 +15,9 @@ type Handle struct {
 	obj    Object
 	rights zx.Rights
 	closed atomic.Bool
+
+	observed          atomic.Bool  // was observed at some time
+	firstObs, lastObs *Observation // guarded by the object's Core.mu: those who observe through this handle
 }
 
 // NewHandle makes a handle to o. The caller owns it.

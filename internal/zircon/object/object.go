@@ -24,7 +24,6 @@
 package object
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -65,25 +64,9 @@ type Core struct {
 	counted atomic.Bool   // is in live
 	handles atomic.Int32
 
-	mu        sync.Mutex
-	signals   zx.Signals    // guarded by mu
-	observers []observation // guarded by mu
-}
-
-type observation struct {
-	o   Observer
-	via *Handle
-}
-
-// Observer is told of an object's signals. Both methods are called with the
-// object's Core locked: they must not block or call back into the object.
-type Observer interface {
-	// OnSignals gets the state after each change, and once when the observer
-	// is added. True removes the observer.
-	OnSignals(s zx.Signals) (done bool)
-	// OnCancel says that the handle was closed or moved; the observer is
-	// already removed. s is the last state.
-	OnCancel(s zx.Signals)
+	mu          sync.Mutex
+	signals     zx.Signals   // guarded by mu
+	first, last *Observation // guarded by mu: those who observe signals, oldest first
 }
 
 func (c *Core) init(k *Kernel, t zx.ObjType, signals zx.Signals) {
@@ -131,74 +114,5 @@ func (c *Core) strobeSignals(s zx.Signals) {
 	if c.signals != old {
 		c.signals = old
 		c.notifyLocked()
-	}
-}
-
-func (c *Core) notifyLocked() {
-	for i := 0; i < len(c.observers); {
-		if c.observers[i].o.OnSignals(c.signals) {
-			c.observers = slices.Delete(c.observers, i, i+1)
-		} else {
-			i++
-		}
-	}
-}
-
-// addObserver adds o, which at once gets the present state and may be done by
-// it. via is the handle whose leaving its table cancels o; nil for none. With a
-// handle, the caller holds the table's lock (HandleTable.Observe), so that the
-// handle cannot leave between being looked up and being observed.
-func (c *Core) addObserver(o Observer, via *Handle) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !o.OnSignals(c.signals) {
-		c.observers = append(c.observers, observation{o, via})
-	}
-}
-
-// Observers is how many wait for o's signals, for tests that wait for them to.
-func Observers(o Object) int {
-	c := o.base()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.observers)
-}
-
-// removeObserver removes o if it is still there and says whether it was. now is
-// the present state.
-func (c *Core) removeObserver(o Observer) (now zx.Signals, there bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i := slices.IndexFunc(c.observers, func(b observation) bool { return b.o == o })
-	if i >= 0 {
-		c.observers = slices.Delete(c.observers, i, i+1)
-	}
-	return c.signals, i >= 0
-}
-
-// removeObservers ends, without telling them, the observers added through h of
-// which match is true, and gives their number.
-func (c *Core) removeObservers(h *Handle, match func(Observer) bool) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := len(c.observers)
-	c.observers = slices.DeleteFunc(c.observers, func(b observation) bool {
-		return b.via == h && match(b.o)
-	})
-	return n - len(c.observers)
-}
-
-// cancel ends the observers that were added through h.
-func (c *Core) cancel(h *Handle) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := 0; i < len(c.observers); {
-		if c.observers[i].via == h {
-			o := c.observers[i].o
-			c.observers = slices.Delete(c.observers, i, i+1)
-			o.OnCancel(c.signals)
-		} else {
-			i++
-		}
 	}
 }

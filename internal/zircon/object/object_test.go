@@ -113,7 +113,10 @@ func TestObserveRacesRemove(t *testing.T) {
 	}
 }
 
-type counting struct{ canceled int }
+type counting struct {
+	object.Observation
+	canceled int
+}
 
 func (c *counting) OnSignals(zx.Signals) bool { return false }
 func (c *counting) OnCancel(zx.Signals)       { c.canceled++ }

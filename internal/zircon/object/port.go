@@ -187,8 +187,9 @@ const (
 
 // portObserver queues one packet when an object has one of some signals.
 type portObserver struct {
+	Observation
 	port    *Port
-	via     *Handle
+	source  *Handle
 	key     uint64
 	trigger zx.Signals
 	options uint32
@@ -209,7 +210,7 @@ func (o *portObserver) OnSignals(s zx.Signals) bool {
 	if fresh&o.trigger == 0 {
 		return false
 	}
-	e := portEntry{from: o.via, packet: PortPacket{Key: o.key, Type: PacketSignalOne}}
+	e := portEntry{from: o.source, packet: PortPacket{Key: o.key, Type: PacketSignalOne}}
 	binary.LittleEndian.PutUint32(e.packet.Payload[0:], uint32(o.trigger))
 	binary.LittleEndian.PutUint32(e.packet.Payload[4:], uint32(s))
 	binary.LittleEndian.PutUint64(e.packet.Payload[8:], 1)
@@ -243,7 +244,7 @@ func (p *Port) WaitAsync(t *HandleTable, v zx.Handle, key uint64, signals zx.Sig
 		if h.rights&zx.RightWait == 0 {
 			return zx.ErrAccessDenied
 		}
-		o := &portObserver{port: p, via: h, key: key, trigger: signals, options: options}
+		o := &portObserver{port: p, source: h, key: key, trigger: signals, options: options}
 		p.mu.Lock()
 		switch {
 		case p.closed:
@@ -294,7 +295,7 @@ func (p *Port) CancelKey(key uint64) zx.Status {
 	p.mu.Unlock()
 	n := 0
 	for _, o := range waits {
-		if _, there := o.via.obj.base().removeObserver(o); there {
+		if _, there := o.source.obj.base().removeObserver(o); there {
 			o.OnCancel(0)
 			n++
 		}
@@ -332,6 +333,6 @@ func (p *Port) onZeroHandles() {
 	p.observers = nil
 	p.mu.Unlock()
 	for o := range observers {
-		o.via.obj.base().removeObserver(o)
+		o.source.obj.base().removeObserver(o)
 	}
 }

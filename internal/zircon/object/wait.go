@@ -94,6 +94,7 @@ func (w *waiter) status(st zx.Status) zx.Status {
 
 // waitItem is a waiter's observer of one object.
 type waitItem struct {
+	Observation
 	w    *waiter
 	obj  Object
 	want zx.Signals
