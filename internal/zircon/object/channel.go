@@ -12,7 +12,9 @@ import (
 const ChannelRights = zx.RightTransfer | zx.RightWait | zx.RightInspect | zx.RightsIO | zx.RightSignal | zx.RightSignalPeer
 
 // channelMaxQueued is how many messages wait at one end before its peer's writes
-// are refused: a reader that sleeps must not cost the host all its memory.
+// are refused: a reader that sleeps must not cost the host all its memory. A
+// program that goes on then gets a policy exception, as on Zircon, which it does
+// not survive unless it is handled; launcherd itself is told SHOULD_WAIT.
 const channelMaxQueued = 3500
 
 // Message is bytes and handles on their way through a channel. It owns the
@@ -108,7 +110,10 @@ func (c *Channel) RelatedKoid() zx.Koid { return c.peerKoid }
 // SHOULD_WAIT when the peer has left too many messages unread.
 func (c *Channel) Write(m *Message) zx.Status {
 	c.pair.mu.Lock()
-	st := c.writeLocked(m)
+	st := zx.OK
+	if !c.replyLocked(m) {
+		st = c.queueLocked(m)
+	}
 	c.pair.mu.Unlock()
 	if st != zx.OK {
 		m.Free()
@@ -116,25 +121,32 @@ func (c *Channel) Write(m *Message) zx.Status {
 	return st
 }
 
-func (c *Channel) writeLocked(m *Message) zx.Status {
+// replyLocked gives m to the peer's call that it answers, if there is one,
+// however many messages the peer has left unread.
+func (c *Channel) replyLocked(m *Message) bool {
+	p := c.peer
+	if len(p.calls) == 0 {
+		return false
+	}
+	id := m.txid()
+	for i, call := range p.calls {
+		if call.txid == id { // no call's is 0
+			p.calls = append(p.calls[:i], p.calls[i+1:]...)
+			call.reply = m
+			call.wake()
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Channel) queueLocked(m *Message) zx.Status {
 	p := c.peer
 	switch {
 	case p.closed:
 		return zx.ErrPeerClosed
 	case p.queued >= channelMaxQueued:
 		return zx.ErrShouldWait
-	}
-	if len(p.calls) > 0 {
-		if id := m.txid(); id != 0 {
-			for i, call := range p.calls {
-				if call.txid == id {
-					p.calls = append(p.calls[:i], p.calls[i+1:]...)
-					call.reply = m
-					call.wake()
-					return zx.OK
-				}
-			}
-		}
 	}
 	if p.tail == nil {
 		p.head = m
@@ -234,7 +246,7 @@ func (c *Channel) BeginCall(t *HandleTable, v zx.Handle, m *Message) (*Call, zx.
 	w.txid = c.newTxidLocked()
 	binary.LittleEndian.PutUint32(m.Bytes, w.txid)
 	c.calls = append(c.calls, w)
-	st := c.writeLocked(m)
+	st := c.queueLocked(m)
 	if st != zx.OK {
 		c.dropCallLocked(w)
 	}

@@ -228,6 +228,9 @@ func (t *Thread) offer(x *exceptionate, r ExceptionReport) (e *Exception, killed
 // thread has ended, and it no longer matters.
 func (t *Thread) raise(r ExceptionReport) bool {
 	p := t.proc
+	if tr := p.k.Tracer; tr != nil {
+		tr.Exception(t, r, t.faultText())
+	}
 	chain := []*exceptionate{&p.debugger, &t.exceptions, &p.exceptions}
 	second := len(chain)
 	chain = append(chain, nil)
@@ -257,4 +260,15 @@ func (t *Thread) raise(r ExceptionReport) bool {
 		}
 	}
 	return false
+}
+
+// faultText says in words what fault the thread is in; "" for none.
+func (t *Thread) faultText() string {
+	t.mu.Lock()
+	f := t.fault
+	t.mu.Unlock()
+	if f == nil {
+		return ""
+	}
+	return t.proc.describe(f)
 }

@@ -27,10 +27,26 @@ type Kernel struct {
 	// Sink gets what is written to the debuglog and what the kernel itself has
 	// to say. nil drops it.
 	Sink func(LogRecord)
+	// Tracer is told what happens to processes; nil for nobody.
+	Tracer Tracer
 
 	log     logRing
 	futexes futexTable
 	live    [zx.ObjTypeCounter + 1]atomic.Int64
+}
+
+// Tracer is told what happens to the processes that run, as it happens and on
+// any goroutine. No lock is held that a look at the objects would take. The
+// methods return soon.
+type Tracer interface {
+	// ProcessStarted is told before the first thread runs.
+	ProcessStarted(p *Process, first *Thread)
+	// Exception is told before the handlers are. what is the cause in words, as
+	// far as it is known.
+	Exception(t *Thread, r ExceptionReport, what string)
+	// ProcessExited is told before PROCESS_TERMINATED is raised, of processes
+	// that were started.
+	ProcessExited(p *Process)
 }
 
 // NewKernel makes a kernel on m with an empty root job.

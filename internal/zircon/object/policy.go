@@ -31,9 +31,14 @@ const (
 	policyConditions                   = 17
 )
 
-// policyCodeBadSyscall is what a policy exception says of a syscall that is
-// none: ZX_EXCP_POLICY_CODE_BAD_SYSCALL.
-const policyCodeBadSyscall = 18
+// What a policy exception says when it is not of a job's policy:
+// ZX_EXCP_POLICY_CODE_*, from <zircon/syscalls/exception.h>.
+const (
+	ExceptionChannelFull          = 16 // CHANNEL_FULL_WRITE
+	ExceptionPortTooManyPackets   = 17
+	exceptionBadSyscall           = 18
+	ExceptionPortTooManyObservers = 19
+)
 
 // Action is what happens on a condition: ZX_POL_ACTION_*.
 type Action uint32

@@ -55,11 +55,13 @@ func (p *PortPacket) Signal() (trigger, observed zx.Signals, timestamp int64) {
 		int64(binary.LittleEndian.Uint64(p.Payload[16:]))
 }
 
-// portMaxUser is how many user packets may wait in a port.
-const portMaxUser = 2048
-
-// portMaxObservers is how many asynchronous waits a port may have.
-const portMaxObservers = 50000
+// portMaxUser is how many user packets may wait in a port before one is too
+// many, and portMaxSignals how many asynchronous waits it may have, with those
+// whose packets still wait to be taken. Beyond it is as with channelMaxQueued.
+const (
+	portMaxUser    = 4096
+	portMaxSignals = 50000
+)
 
 // Port is a queue of packets, put there by programs and by the signals that are
 // waited for asynchronously.
@@ -96,7 +98,7 @@ func (p *Port) Queue(pkt PortPacket) zx.Status {
 	if p.closed {
 		return zx.ErrBadState
 	}
-	if p.user >= portMaxUser {
+	if p.user > portMaxUser {
 		return zx.ErrShouldWait
 	}
 	p.user++
@@ -250,7 +252,7 @@ func (p *Port) WaitAsync(t *HandleTable, v zx.Handle, key uint64, signals zx.Sig
 		case p.closed:
 			p.mu.Unlock()
 			return zx.ErrBadHandle
-		case len(p.observers) >= portMaxObservers:
+		case len(p.observers)+len(p.queue)-p.head-p.user >= portMaxSignals:
 			p.mu.Unlock()
 			return zx.ErrShouldWait
 		}

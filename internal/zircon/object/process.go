@@ -239,6 +239,9 @@ func (p *Process) startThread(t *Thread, r StartRegs, first bool) zx.Status {
 		if st := p.startSpace(); st != zx.OK {
 			return st
 		}
+		if tr := p.k.Tracer; tr != nil {
+			tr.ProcessStarted(p, t)
+		}
 	}
 	if !p.startingException(t, r, first) {
 		return p.runThread(t, r)
@@ -423,6 +426,9 @@ func (p *Process) finish() {
 	p.debugger.shutdown()
 	p.aspace.Destroy()
 	p.handles.Drain()
+	if tr := p.k.Tracer; tr != nil && p.Space() != nil {
+		tr.ProcessExited(p)
+	}
 	p.updateSignals(0, zx.ProcessTerminated)
 	if !p.host {
 		p.job.removeProcess(p)

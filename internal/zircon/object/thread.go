@@ -216,10 +216,26 @@ func (t *Thread) DebuggerAttached() bool { return t.proc.debugger.attached() }
 // returns when it may go on: false when the process is killed instead, because
 // nobody handles it. code is the Condition, data what goes with it.
 func (t *Thread) RaisePolicy(code Condition, data uint32) bool {
-	if t.raise(ExceptionReport{Type: ExceptionPolicyError, SynthCode: uint32(code), SynthData: data}) {
+	return t.raisePolicy(uint32(code), data, "a system call that the policy of its job forbids (condition %d)", code)
+}
+
+// RaiseLimit is RaisePolicy for a limit of the kernel's: code is ExceptionChannelFull
+// or ExceptionPort….
+func (t *Thread) RaiseLimit(code uint32) bool {
+	return t.raisePolicy(code, 0, "%s", limits[code])
+}
+
+var limits = map[uint32]string{
+	ExceptionChannelFull:          "a channel holds too many messages that nobody reads, and it wrote another",
+	ExceptionPortTooManyPackets:   "a port holds too many packets that nobody takes, and it queued another",
+	ExceptionPortTooManyObservers: "a port has too many asynchronous waits, and it began another",
+}
+
+func (t *Thread) raisePolicy(code, data uint32, format string, args ...any) bool {
+	if t.raise(ExceptionReport{Type: ExceptionPolicyError, SynthCode: code, SynthData: data}) {
 		return !t.isEnding()
 	}
-	t.proc.terminate(RetcodeExceptionKill, "a system call that the policy of its job forbids (condition %d)", code)
+	t.proc.terminate(RetcodeExceptionKill, format, args...)
 	return false
 }
 
@@ -228,7 +244,7 @@ func (t *Thread) RaisePolicy(code Condition, data uint32) bool {
 // of the call when that is handled. When not, or when the thread ends meanwhile,
 // it is INTERNAL_INTR_KILLED, and there is nobody to answer. It may take long.
 func (t *Thread) BadSyscall(number, pc uint64) zx.Status {
-	r := ExceptionReport{Type: ExceptionPolicyError, SynthCode: policyCodeBadSyscall, SynthData: uint32(number)}
+	r := ExceptionReport{Type: ExceptionPolicyError, SynthCode: exceptionBadSyscall, SynthData: uint32(number)}
 	handled := t.raise(r)
 	switch {
 	case t.isEnding():

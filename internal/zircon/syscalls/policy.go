@@ -22,14 +22,53 @@ var conditions = map[string]object.Condition{
 	"zx_vmo_replace_as_executable":     object.PolicyAmbientMarkVMOExec,
 }
 
-// policy sees to what the policy of the job wants done about a call with result
-// st. True means that the call is answered later, or never.
+// limits are the policy exceptions of calls that say SHOULD_WAIT when a limit of
+// the kernel's is reached.
+var limits = map[string]uint32{
+	"zx_channel_call":      object.ExceptionChannelFull,
+	"zx_channel_call_etc":  object.ExceptionChannelFull,
+	"zx_channel_write":     object.ExceptionChannelFull,
+	"zx_channel_write_etc": object.ExceptionChannelFull,
+	"zx_object_wait_async": object.ExceptionPortTooManyObservers,
+	"zx_port_queue":        object.ExceptionPortTooManyPackets,
+}
+
+// limit raises the exception for a call that has reached a limit. True means
+// that the call is answered later, or never.
+func (c *Call) limit(st zx.Status) bool {
+	if st != zx.ErrShouldWait {
+		return false
+	}
+	code, found := limits[c.entry.Name]
+	if found {
+		go func() {
+			c.Thread.RaiseLimit(code)
+			c.answer(st)
+		}()
+	}
+	return found
+}
+
+// checksHandle says whether the call asks whether something is a handle, so
+// that policy about bad handles does not apply.
+func (c *Call) checksHandle() bool {
+	return c.entry.Name == "zx_object_get_info" && c.U32(1) == topicHandleValid
+}
+
+// policy sees to what the policy of the job, or a limit of the kernel's, wants
+// done about a call with result st. True means that the call is answered later,
+// or never.
 func (c *Call) policy(st zx.Status) bool {
+	if c.limit(st) {
+		return true
+	}
 	if !c.Proc.PolicyRaises() {
 		return false
 	}
 	condition, found := conditions[c.entry.Name]
 	switch {
+	case st == zx.ErrBadHandle && c.checksHandle():
+		return false
 	case st == zx.ErrBadHandle:
 		condition = object.PolicyBadHandle
 	case st == zx.ErrWrongType:

@@ -56,6 +56,7 @@ func TestPolicyActions(t *testing.T) {
 		{"kill", object.PolicyNewEvent, object.ActionKill, newEventCall, false, true, 0},
 		{"bad handle, denied as always", object.PolicyBadHandle, object.ActionDeny, badHandleCall, false, false, zx.ErrBadHandle},
 		{"bad handle", object.PolicyBadHandle, object.ActionDenyException, badHandleCall, true, false, zx.ErrBadHandle},
+		{"asking whether it is a handle", object.PolicyBadHandle, object.ActionKill, handleValidCall, false, false, zx.ErrBadHandle},
 		{"bad handle kills", object.PolicyBadHandle, object.ActionKill, badHandleCall, false, true, 0},
 		{"other condition", object.PolicyNewVMO, object.ActionKill, newEventCall, false, false, zx.OK},
 	} {
@@ -95,4 +96,8 @@ func newEventCall(p *program) <-chan zx.Status {
 
 func badHandleCall(p *program) <-chan zx.Status {
 	return p.start(p.thread, "zx_object_signal", 1<<20|3, 0, 0)
+}
+
+func handleValidCall(p *program) <-chan zx.Status {
+	return p.start(p.thread, "zx_object_get_info", 1<<20|3, topicHandleValid, 0, 0, 0, 0)
 }
