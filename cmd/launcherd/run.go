@@ -39,6 +39,7 @@ type runFlags struct {
 	pkg      string
 	binds    []string
 	packages string
+	trace    traceFlags
 }
 
 func newRun(g *globals) *cobra.Command {
@@ -59,7 +60,8 @@ Otherwise the exit code is 127 when there is no such program, 126 when it cannot
 run, and 125 when launcherd itself failed.
 
 SIGINT, SIGTERM and SIGHUP kill the program and everything it started. What it
-started also ends when the program does.`,
+started also ends when the program does.
+` + traceHelp,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), args) },
 	}
@@ -71,6 +73,7 @@ started also ends when the program does.`,
 	fl.StringArrayVar(&f.binds, "bind", nil, "serve a directory: `PATH=DIR`, or PATH=DIR:rw for one that can be changed (repeatable)")
 	fl.StringVar(&f.packages, "packages", "", "let #!resolve and fuchsia.process.Resolver find programs in the packages in `DIR`")
 	fl.StringVar(&f.name, "name", "", "the process's `NAME` (the program's file name)")
+	f.trace.add(fl)
 	return cmd
 }
 
@@ -81,11 +84,16 @@ func (f *runFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return exit(exitFailure, "%w", err)
 	}
+	tracer, traced, err := f.trace.start()
+	if err != nil {
+		return exit(exitFailure, "%w", err)
+	}
+	defer traced()
 	exe, err := openProgram(args[0])
 	if err != nil {
 		return err
 	}
-	if err := zircon.Configure(zircon.Config{Pool: 1, Log: log}); err != nil {
+	if err := zircon.Configure(zircon.Config{Pool: 1, Log: log, Trace: tracer}); err != nil {
 		exe.Close()
 		return exit(exitFailure, "%w", err)
 	}

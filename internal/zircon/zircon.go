@@ -35,6 +35,8 @@ type Config struct {
 	// Log gets the kernel's log and what programs write to the debuglog; nil
 	// for nothing.
 	Log *zap.Logger
+	// Trace tells what the processes do; nil for nothing.
+	Trace *syscalls.Tracer
 }
 
 type kernel struct {
@@ -104,6 +106,9 @@ func (k *kernel) boot(c Config) {
 	k.Kernel = object.NewKernel(machine)
 	k.OnSyscall = syscalls.Dispatch
 	k.Sink = sink(c.Log)
+	if c.Trace != nil {
+		k.Tracer, k.OnSyscall = c.Trace, c.Trace.Dispatch
+	}
 	k.self = k.HostProcess("launcherd")
 	k.job = k.self.Handles().Add(object.NewHandle(k.Root, object.JobRights))
 	if k.err == nil {

@@ -44,6 +44,7 @@ type Call struct {
 
 	entry   *Entry
 	trap    *object.Trap
+	traced  *traced // nil unless somebody wants to know of the call
 	scratch [scratchSize]byte
 	used    int // bytes of scratch given out
 }
@@ -79,7 +80,10 @@ func (c *Call) answer(st zx.Status) {
 		gone = true
 	default:
 	}
-	c.Proc, c.Thread, c.trap, c.entry = nil, nil, nil, nil
+	if c.traced != nil {
+		c.traced.end(st, gone)
+	}
+	c.Proc, c.Thread, c.trap, c.entry, c.traced = nil, nil, nil, nil, nil
 	calls.Put(c)
 	if !gone { // nobody is left to go on otherwise
 		trap.Reply(uint64(int64(st)))

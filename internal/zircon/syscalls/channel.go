@@ -24,8 +24,8 @@ var channelTable = []Entry{
 		h0, h1, st := ChannelCreate(c.Proc, c.U32(0))
 		return c.OutHandles(c.U64(1), c.U64(2), h0, h1, st)
 	}},
-	{Name: "zx_channel_write", Args: 6, Params: "handle:h options:chwrite bytes:msg[num_bytes] num_bytes:u32 handles:h[num_handles] num_handles:u32", Handler: sysChannelWrite},
-	{Name: "zx_channel_write_etc", Args: 6, Params: "handle:h options:chwrite bytes:msg[num_bytes] num_bytes:u32 handles:disposition[num_handles] num_handles:u32", Handler: sysChannelWriteEtc},
+	{Name: "zx_channel_write", Args: 6, Params: "handle:h options:chwrite bytes:sent[num_bytes] num_bytes:u32 handles:h[num_handles] num_handles:u32", Handler: sysChannelWrite},
+	{Name: "zx_channel_write_etc", Args: 6, Params: "handle:h options:chwrite bytes:sent[num_bytes] num_bytes:u32 handles:disposition[num_handles] num_handles:u32", Handler: sysChannelWriteEtc},
 	{Name: "zx_channel_read", Args: 8, Params: "handle:h options:chread bytes:*msg[*actual_bytes] handles:*h[*actual_handles] num_bytes:u32 num_handles:u32 actual_bytes:*u32 actual_handles:*u32", Handler: func(c *Call) zx.Status { return sysChannelRead(c, false) }},
 	{Name: "zx_channel_read_etc", Args: 8, Params: "handle:h options:chread bytes:*msg[*actual_bytes] handles:*hinfo[*actual_handles] num_bytes:u32 num_handles:u32 actual_bytes:*u32 actual_handles:*u32", Handler: func(c *Call) zx.Status { return sysChannelRead(c, true) }},
 	{Name: "zx_channel_call", Args: 6, Params: "handle:h options:chwrite deadline:t args:call actual_bytes:*u32 actual_handles:*u32", Handler: func(c *Call) zx.Status { return sysChannelCall(c, false) }},

@@ -20,7 +20,7 @@ const (
 )
 
 var clockTable = []Entry{
-	{Name: "zx_clock_get", Args: 2, Params: "clock_id:clock out:*i64", Handler: func(c *Call) zx.Status {
+	{Name: "zx_clock_get", Args: 2, Params: "clock_id:oldclock out:*i64", Handler: func(c *Call) zx.Status {
 		t, st := ClockGet(c.Proc, c.U32(0))
 		if st != zx.OK {
 			return st

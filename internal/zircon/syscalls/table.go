@@ -79,6 +79,11 @@ func lookup(number uint64) *Entry {
 // Dispatch does the system call that trap stands for, and answers it now or
 // later. A call that the vDSO did not make ends the process.
 func Dispatch(p *object.Process, t *object.Thread, trap *object.Trap) {
+	dispatch(p, t, trap, nil)
+}
+
+// dispatch is Dispatch that tr, if there is one, is told of.
+func dispatch(p *object.Process, t *object.Thread, trap *object.Trap, tr *Tracer) {
 	e := lookup(trap.Number)
 	base := p.VDSOBase()
 	k := p.Kernel()
@@ -91,13 +96,19 @@ func Dispatch(p *object.Process, t *object.Thread, trap *object.Trap) {
 		return
 	}
 	c := newCall(p, t, trap, e)
+	st := zx.OK
 	if n := vdso.StackBlock(e.Args); n > 0 {
 		block := c.Buf(n)
-		if st := c.Read(block, c.Args[vdso.StackArgs-1]); st != zx.OK {
-			c.finish(st)
-			return
+		if st = c.Read(block, c.Args[vdso.StackArgs-1]); st == zx.OK {
+			vdso.UnpackStackArgs(&c.Args, block, e.Args)
 		}
-		vdso.UnpackStackArgs(&c.Args, block, e.Args)
+	}
+	if tr != nil {
+		c.traced = tr.begin(c)
+	}
+	if st != zx.OK {
+		c.finish(st)
+		return
 	}
 	c.run()
 }

@@ -7,7 +7,7 @@ var unsupportedTable = []Entry{
 	{Name: "zx_bti_create", Args: 4, Params: "iommu:h options:x32 bti_id:u64 out:*h"},
 	{Name: "zx_bti_pin", Args: 8, Params: "handle:h options:x32 vmo:h offset:x64 size:x64 addrs:p num_addrs:u64 pmt:*h"},
 	{Name: "zx_bti_release_quarantine", Args: 1, Params: "handle:h"},
-	{Name: "zx_clock_adjust", Args: 3, Params: "handle:h clock_id:clock offset:i64"},
+	{Name: "zx_clock_adjust", Args: 3, Params: "handle:h clock_id:oldclock offset:i64"},
 	{Name: "zx_debug_read", Args: 4, Params: "handle:h buffer:p buffer_size:u64 actual:*u64"},
 	{Name: "zx_debug_send_command", Args: 3, Params: "resource:h buffer:b[buffer_size] buffer_size:u64"},
 	{Name: "zx_framebuffer_get_info", Args: 5, Params: "resource:h format:*u32 width:*u32 height:*u32 stride:*u32"},
