@@ -27,7 +27,7 @@ import (
 
 // system is the other end of a LogSink.
 type system struct {
-	*testing.T
+	testing.TB
 	core     *logsink.Core
 	socket   zx.Socket
 	sockets  chan zx.Handle
@@ -37,7 +37,7 @@ type system struct {
 
 // connect makes a Core and the system that reads from it. Nothing may be left of
 // them after the test.
-func connect(t *testing.T, o logsink.Options) *system {
+func connect(t testing.TB, o logsink.Options) *system {
 	t.Helper()
 	zx.DefaultJob()
 	routines := goleak.IgnoreCurrent()
@@ -52,7 +52,7 @@ func connect(t *testing.T, o logsink.Options) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &system{T: t, sockets: make(chan zx.Handle, 1), asked: make(chan struct{}, 8), interest: make(chan types.Interest)}
+	s := &system{TB: t, sockets: make(chan zx.Handle, 1), asked: make(chan struct{}, 8), interest: make(chan types.Interest)}
 	served := make(chan error, 1)
 	go func() { served <- logger.ServeLogSink(context.Background(), &server, s) }()
 	if s.core, err = logsink.New(client, o); err != nil {
@@ -439,4 +439,29 @@ func TestClosed(t *testing.T) {
 	if _, err := logsink.New(client, logsink.Options{}); !errors.Is(err, zx.ErrPeerClosed) {
 		t.Errorf("a dead connection: %v", err)
 	}
+}
+
+// Whatever is logged, the record is one that the system can read.
+func FuzzRecord(f *testing.F) {
+	f.Add("message", "key", "value", uint16(1), int64(1))
+	f.Add("\xff", "", "é", uint16(20_000), int64(-1))
+	f.Add("x", "\xff", "", uint16(10_000), int64(0))
+	s := connect(f, logsink.Options{Tags: []string{"fuzz"}})
+	log := zap.New(s.core)
+	f.Fuzz(func(t *testing.T, message, key, value string, times uint16, n int64) {
+		message, key, value = strings.Repeat(message, int(times)), strings.Repeat(key, int(times)), strings.Repeat(value, int(times))
+		log.Named(key).Info(message, zap.String(key, value), zap.Int64(value, n), zap.Binary(message, []byte(key)))
+		b := make([]byte, logger.MaxDatagramLenBytes)
+		size, err := s.socket.ReadNow(0, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := decode(b[:size])
+		if err != nil {
+			t.Fatalf("%v\n%x", err, b[:size])
+		}
+		if len(d.Args) < 3 || d.Args[0].Name != "pid" {
+			t.Errorf("arguments %v", d.Args)
+		}
+	})
 }
