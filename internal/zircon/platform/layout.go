@@ -26,26 +26,28 @@ const (
 // Offsets in the stub's data. The stub's assembly uses the same numbers.
 const (
 	dataCommand   = 0x000 // the zygote's command: a number and six arguments
-	dataMsghdr    = 0x040
-	dataIovec     = 0x080
+	dataSend      = 0x040 // the message that hands the listener over
+	dataSendIovec = 0x080
 	dataPayload   = 0x090 // what the shell says: the listener's descriptor or -errno
-	dataCmsg      = 0x0a0
+	dataSendCmsg  = 0x0a0
 	dataFprog     = 0x0c0
 	dataSigaction = 0x0e0
-	dataFilter    = 0x200
-	dataRecv      = 0x400 // the header, vector, byte and control of a received message
-	dataRecvIovec = 0x440
-	dataRecvByte  = 0x450
-	dataRecvCmsg  = 0x460
+	dataFilter    = 0x200 // zeroes once it is installed: it holds the key
+	dataRecv      = 0x500 // the message that brings commands and descriptors
+	dataRecvIovec = 0x540
+	dataRecvCmsg  = 0x560
 	dataRecvRoom  = 0x120
 	dataSize      = 0x1000
+
+	maxFilter = (dataRecv - dataFilter) / 8 // instructions
 )
 
-// Sizes of what comes from the zygote's socket: a result from the zygote, a
-// result and an unused word from a new shell.
+// Sizes of what goes over sockets: a command to the zygote, its result, and
+// what a new shell says.
 const (
-	zygoteMessage = 8
-	shellMessage  = 16
+	zygoteCommand = 64
+	zygoteResult  = 8
+	shellMessage  = 8
 )
 
 // Descriptors that the zygote is started with.
@@ -58,10 +60,12 @@ const (
 const maxBatchFDs = 64
 
 // Commands in a command page: a number and six arguments, and for a clone the
-// new thread's frame. The last 64 bytes hold the address of clock_gettime.
+// new thread's frame. The last 64 bytes hold the number of commands and the
+// address of clock_gettime.
 const (
 	commandSize  = 64
 	maxCommands  = 4096/commandSize - 1
+	countOff     = 4096 - 16
 	clockSlotOff = 4096 - 8
 )
 
@@ -71,7 +75,7 @@ const ClockSlot = cmdPage + clockSlotOff
 
 // The numbers by which the stub speaks to the kernel; no Linux has them.
 const (
-	nrControl = 0x5a5a0001 // control thread: give me work
+	nrControl = 0x5a5a0001 // control thread: give me work; answered with the key
 	nrReady   = 0x5a5a0002 // new thread: shall I start?
 	nrExiting = 0x5a5a0003 // thread: I am about to end
 	nrFault   = 0x5a5a0004 // signal handler: signal, siginfo, ucontext

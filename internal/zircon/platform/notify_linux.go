@@ -42,8 +42,8 @@ const (
 // listener is the descriptor of a shell's notifications.
 type listener int
 
-// recv waits for a notification. ENOENT is either one that went stale, or,
-// where gone says so, the end of all threads.
+// recv waits for a notification. ENOENT is either one that went stale or, where
+// features.endTold, the end of all threads.
 func (l listener) recv(n *notif) unix.Errno {
 	*n = notif{}
 	_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(l), ioctlNotifRecv, uintptr(unsafe.Pointer(n)))
@@ -55,22 +55,4 @@ func (l listener) send(id uint64, val int64) unix.Errno {
 	r := notifResp{id: id, val: val}
 	_, _, e := unix.RawSyscall(unix.SYS_IOCTL, uintptr(l), ioctlNotifSend, uintptr(unsafe.Pointer(&r)))
 	return e
-}
-
-// wait blocks until a notification can be received or all threads are gone.
-func (l listener) wait() (gone bool) {
-	p := []unix.PollFd{{Fd: int32(l), Events: unix.POLLIN}}
-	for {
-		_, err := unix.Poll(p, -1)
-		if err != unix.EINTR {
-			return p[0].Revents&unix.POLLIN == 0
-		}
-	}
-}
-
-// gone says whether all threads have ended.
-func (l listener) gone() bool {
-	p := []unix.PollFd{{Fd: int32(l), Events: unix.POLLIN}}
-	unix.Poll(p, 0)
-	return p[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0
 }

@@ -53,4 +53,8 @@ type Config struct {
 	Pool int
 	// Log gets what is worth telling; nil for nothing.
 	Log *zap.Logger
+
+	// features are those of Linux that may be used; nil for all that are there.
+	// Tests take some away.
+	features *features
 }

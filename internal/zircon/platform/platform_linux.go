@@ -3,8 +3,10 @@
 package platform
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"os/signal"
 	"slices"
 	"sync"
 
@@ -18,15 +20,18 @@ import (
 // Platform is object.Machine on Linux.
 type Platform struct {
 	clock
-	log  *zap.Logger
-	stub stubCode
+	log      *zap.Logger
+	stub     stubCode
+	features features
 
-	zygote func() (*zygote, error) // started when first needed
-	ready  chan *shell             // the pool
-	want   chan struct{}           // asks the filler for one more
+	ready  chan *shell   // the pool
+	want   chan struct{} // asks the filler for one more
 	closed chan struct{}
 	once   sync.Once
 	filler sync.WaitGroup
+
+	zygoteMu sync.Mutex
+	current  *zygote // guarded by zygoteMu; nil until it is first needed
 
 	mu     sync.Mutex
 	spaces map[*space]bool // guarded by mu: those not reaped
@@ -34,26 +39,37 @@ type Platform struct {
 }
 
 // New readies the platform. It starts the zygote, and fills the pool, in the
-// background.
+// background. The error wraps zx.ErrNotSupported where Linux is too old.
+//
+// From then on this program ignores SIGXFSZ: a limit on the size of files holds
+// for VMOs too, and is to be an error and not this program's end.
 func New(c Config) (*Platform, error) {
 	stub, err := loadStub()
 	if err != nil {
 		return nil, err
 	}
+	f, err := hostFeatures()
+	if err != nil {
+		return nil, err
+	}
+	if c.features != nil {
+		f = *c.features
+	}
+	signal.Ignore(unix.SIGXFSZ)
 	log := c.Log
 	if log == nil {
 		log = zap.NewNop()
 	}
 	p := &Platform{
-		clock:  newClock(),
-		log:    log,
-		stub:   stub,
-		ready:  make(chan *shell, c.Pool),
-		want:   make(chan struct{}, max(c.Pool, 1)),
-		closed: make(chan struct{}),
-		spaces: make(map[*space]bool),
+		clock:    newClock(),
+		log:      log,
+		stub:     stub,
+		features: f,
+		ready:    make(chan *shell, c.Pool),
+		want:     make(chan struct{}, max(c.Pool, 1)),
+		closed:   make(chan struct{}),
+		spaces:   make(map[*space]bool),
 	}
-	p.zygote = sync.OnceValues(func() (*zygote, error) { return startZygote(stub) })
 	for range c.Pool {
 		p.want <- struct{}{}
 	}
@@ -62,6 +78,38 @@ func New(c Config) (*Platform, error) {
 		go p.fill()
 	}
 	return p, nil
+}
+
+// zygote gives the zygote, starting one if there is none or it has died.
+func (p *Platform) zygote() (*zygote, error) {
+	p.zygoteMu.Lock()
+	defer p.zygoteMu.Unlock()
+	if p.current != nil && !p.current.isDead() {
+		return p.current, nil
+	}
+	z, err := startZygote(p.stub, p.features)
+	if err != nil {
+		return nil, err
+	}
+	if p.current != nil {
+		p.log.Warn("the process that others are forked from had died; there is a new one", zap.Int("pid", z.pid))
+	}
+	p.current = z
+	return z, nil
+}
+
+// newShell makes a shell, with a new zygote if the zygote turns out to be dead.
+func (p *Platform) newShell() (*shell, error) {
+	for again := false; ; again = true {
+		z, err := p.zygote()
+		if err != nil {
+			return nil, err
+		}
+		s, err := z.newShell()
+		if again || !errors.Is(err, errDied) {
+			return s, err
+		}
+	}
 }
 
 // fill keeps the pool full.
@@ -73,20 +121,16 @@ func (p *Platform) fill() {
 			return
 		case <-p.want:
 		}
-		z, err := p.zygote()
+		s, err := p.newShell()
 		if err != nil {
-			return // NewSpace meets the same error and tells it
-		}
-		s, err := z.newShell()
-		if err != nil {
+			// NewSpace, if it meets the same, tells it.
 			p.log.Debug("no shell for the pool", zap.Error(err))
 			continue
 		}
 		select {
 		case p.ready <- s:
 		case <-p.closed:
-			s.kill()
-			s.reap()
+			s.end()
 			return
 		}
 	}
@@ -94,20 +138,37 @@ func (p *Platform) fill() {
 
 // take gives a shell from the pool, or a new one.
 func (p *Platform) take() (*shell, error) {
-	select {
-	case s := <-p.ready:
+	for {
 		select {
-		case p.want <- struct{}{}:
+		case s := <-p.ready:
+			select {
+			case p.want <- struct{}{}:
+			default:
+			}
+			if s.gone() { // killed from outside while it waited
+				s.end()
+				continue
+			}
+			return s, nil
 		default:
+			return p.newShell()
 		}
-		return s, nil
-	default:
 	}
-	z, err := p.zygote()
+}
+
+// Check says what on this host keeps processes from being made, if anything.
+// It makes one.
+func (p *Platform) Check() error {
+	s, err := p.newShell()
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("%w: %w", zx.ErrNotSupported, err)
 	}
-	return z.newShell()
+	select {
+	case p.ready <- s:
+	default:
+		s.end()
+	}
+	return nil
 }
 
 // NewSpace implements object.Machine.
@@ -160,15 +221,16 @@ func (p *Platform) Close() {
 		for {
 			select {
 			case s := <-p.ready:
-				s.kill()
-				s.reap()
+				s.end()
 				continue
 			default:
 			}
 			break
 		}
-		if z, err := p.zygote(); err == nil {
-			z.close()
+		p.zygoteMu.Lock()
+		defer p.zygoteMu.Unlock()
+		if p.current != nil {
+			p.current.close()
 		}
 	})
 }

@@ -15,6 +15,9 @@ import (
 // Platform is what there is on hosts that run no processes: nothing.
 type Platform struct{ object.Machine }
 
+// features are nothing: see features_linux.go.
+type features struct{}
+
 // Entries are addresses of host code in every process.
 type Entries struct{ ThreadExit, Linux uint64 }
 
@@ -29,6 +32,9 @@ func FilePages(*os.File, bool) (vm.Pages, uint64, error) { return nil, 0, errHos
 
 // Entries gives no addresses.
 func (*Platform) Entries() Entries { return Entries{} }
+
+// Check fails as New does.
+func (*Platform) Check() error { return errHost }
 
 // Close does nothing.
 func (*Platform) Close() {}

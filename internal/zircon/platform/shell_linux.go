@@ -34,8 +34,8 @@ type shell struct {
 	listener listener
 	sock     int // our end of the socket that brings descriptors
 	slot     int
-	cmd      *[maxCommands]command
-	poll     bool // a receive cannot be woken by the end of the shell
+	page     []byte // of commands
+	pidfd    int    // where Linux has no other way to tell the shell's end; else -1
 
 	// recvMu is held while a notification is received. The reader of a space
 	// holds it most of the time; who waits for the control thread takes it when
@@ -53,8 +53,9 @@ type shell struct {
 
 	first notif // the request of a thread that was made ahead, to start
 
-	memory sync.RWMutex // read: the pid is used for a transfer; write: it is given back
-	reaped bool         // guarded by memory
+	mem    memory
+	using  sync.RWMutex // read: the pid is used; write: it is given back
+	reaped bool         // guarded by using
 }
 
 // newShell forks a shell and waits until its control thread asks for work.
@@ -65,36 +66,48 @@ func (z *zygote) newShell() (*shell, error) {
 	}
 	LiveShells.Add(1)
 	s := &shell{
-		z: z, pid: pid, listener: l, sock: sock, slot: slot,
-		cmd:  (*[maxCommands]command)(unsafe.Pointer(&page[0])),
-		poll: !kernelAtLeast(6, 11),
+		z: z, pid: pid, listener: l, sock: sock, slot: slot, page: page, pidfd: -1,
 		wake: make(chan struct{}, 1),
 	}
-	if kernelAtLeast(6, 6) {
-		// Where it is missing calls are slower, nothing else.
-		unix.Syscall(unix.SYS_IOCTL, uintptr(l), ioctlNotifSetFlags, notifSyncWakeUp)
-	}
-	// What it was born with, and then the lowest free numbers: our end of the
-	// socket and the listener. Its own end, shellSocket, stays.
-	var born []command
-	for _, fd := range []uint64{fdSocket, fdCommand, 0, 2} {
-		born = append(born, command{nr: unix.SYS_CLOSE, args: [6]uint64{fd}})
-	}
-	// A thread is made ahead of its use: to answer it is all that a start takes.
-	born = append(born, cloneThread(0))
-	_, err = s.run(born, func(n notif) { s.first = n })
-	if err == nil && s.first.id == 0 {
-		err = s.next(&s.first)
-	}
-	if err == nil && (s.first.nr != nrReady || !s.isStub(&s.first)) {
-		err = errors.New("unexpected call")
-	}
-	if err != nil {
-		s.kill()
-		s.reap()
+	if err := s.setUp(); err != nil {
+		s.end()
 		return nil, fmt.Errorf("new shell: %w", err)
 	}
 	return s, nil
+}
+
+func (s *shell) setUp() (err error) {
+	if s.mem, err = openMemory(s.pid, s.z.processVM); err != nil {
+		return err
+	}
+	if !s.z.endTold {
+		if s.pidfd, err = unix.PidfdOpen(s.pid, 0); err != nil {
+			s.pidfd = -1
+			return fmt.Errorf("pidfd: %w", err)
+		}
+	}
+	if s.z.syncWakeUp {
+		// Where it fails calls are slower, nothing else.
+		unix.Syscall(unix.SYS_IOCTL, uintptr(s.listener), ioctlNotifSetFlags, notifSyncWakeUp)
+	}
+	// The listener is there twice now, here and in the shell. A thread is made
+	// ahead of its use: to answer it is all that a start takes.
+	born := []command{
+		{nr: unix.SYS_CLOSE, args: [6]uint64{shellListenerFD}},
+		cloneThread(0),
+	}
+	if _, err = s.run(born, func(n notif) { s.first = n }); err != nil {
+		return err
+	}
+	if s.first.id == 0 {
+		if err := s.next(&s.first); err != nil {
+			return err
+		}
+	}
+	if s.first.nr != nrReady || !s.isStub(&s.first) {
+		return fmt.Errorf("unexpected call %d", s.first.nr)
+	}
+	return nil
 }
 
 // cloneThread is the command that makes a thread in a slot.
@@ -117,14 +130,14 @@ func (s *shell) receive(n *notif, until func() bool) (ok bool, err error) {
 		if s.isGone.Load() {
 			return false, errGone
 		}
-		if s.poll && s.listener.wait() {
+		if s.pidfd >= 0 && !s.wait() {
 			s.isGone.Store(true)
 			continue
 		}
 		switch e := s.listener.recv(n); e {
 		case 0:
 		case unix.ENOENT:
-			if s.listener.gone() {
+			if s.gone() {
 				s.isGone.Store(true)
 			}
 			continue
@@ -133,7 +146,9 @@ func (s *shell) receive(n *notif, until func() bool) (ok bool, err error) {
 		default:
 			return false, fmt.Errorf("seccomp listener: %w", e)
 		}
-		if n.nr == nrControl && s.isStub(n) && n.pid == uint32(s.pid) && s.idle.Load() == 0 {
+		// The program cannot make this call in the control thread's place: it is
+		// known by its thread's number.
+		if n.nr == nrControl && n.pid == uint32(s.pid) && s.isStub(n) {
 			s.result, s.done = int64(n.args[0]), n.args[1]
 			s.idle.Store(n.id)
 			s.wakeWaiter()
@@ -141,6 +156,31 @@ func (s *shell) receive(n *notif, until func() bool) (ok bool, err error) {
 		}
 		return true, nil
 	}
+}
+
+// wait blocks until a notification can be received: false when the shell has
+// ended. It is for shells with a pidfd.
+func (s *shell) wait() bool {
+	p := []unix.PollFd{{Fd: int32(s.listener), Events: unix.POLLIN}, {Fd: int32(s.pidfd), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(p, -1); err != unix.EINTR {
+			return p[1].Revents == 0
+		}
+	}
+}
+
+// gone says whether all threads have ended.
+func (s *shell) gone() bool {
+	if s.pidfd >= 0 {
+		return polls(s.pidfd)&unix.POLLIN != 0
+	}
+	return polls(int(s.listener))&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0
+}
+
+func polls(fd int) int16 {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	unix.Poll(p, 0)
+	return p[0].Revents
 }
 
 // isStub says whether a notification comes from the stub's code.
@@ -160,10 +200,18 @@ func (s *shell) run(cmds []command, other func(notif)) (done int, err error) {
 }
 
 func (s *shell) runLocked(id uint64, cmds []command, other func(notif)) (done int, err error) {
-	copy(s.cmd[:], cmds)
-	s.idle.Store(0)
-	if e := s.listener.send(id, int64(len(cmds))); e != 0 {
-		return 0, errGone
+	copy(unsafe.Slice((*command)(unsafe.Pointer(&s.page[0])), maxCommands), cmds)
+	le.PutUint64(s.page[countOff:], uint64(len(cmds)))
+	s.idle.CompareAndSwap(id, 0)
+	if e := s.listener.send(id, int64(s.z.key)); e != 0 {
+		if e != unix.ENOENT || s.gone() {
+			return 0, errGone
+		}
+		// Without waitKillable: it was interrupted, and asks again.
+		if id, err = s.waitIdle(other); err != nil {
+			return 0, err
+		}
+		return s.runLocked(id, cmds, other)
 	}
 	if _, err := s.waitIdle(other); err != nil {
 		return 0, err
@@ -218,26 +266,66 @@ func (s *shell) wakeWaiter() {
 	}
 }
 
-// kill ends all threads. The shell must still be reaped.
-func (s *shell) kill() { unix.Kill(s.pid, unix.SIGKILL) }
+// kill ends all threads. The shell must still be reaped; afterwards kill does
+// nothing, because the pid may be another's.
+func (s *shell) kill() {
+	s.using.RLock()
+	defer s.using.RUnlock()
+	if !s.reaped {
+		unix.Kill(s.pid, unix.SIGKILL)
+	}
+}
 
 // reap waits for the end of a shell and releases what it used.
 func (s *shell) reap() unix.WaitStatus {
-	s.memory.Lock()
+	s.using.Lock()
 	ws := wait4(s.pid)
 	s.reaped = true
-	s.memory.Unlock()
+	s.using.Unlock()
 	unix.Close(int(s.listener))
 	unix.Close(s.sock)
+	if s.pidfd >= 0 {
+		unix.Close(s.pidfd)
+	}
+	s.mem.close()
 	s.z.release(s.slot)
 	LiveShells.Add(-1)
 	return ws
 }
 
-// shellSocket is a shell's only descriptor: the second of a pair made when it
-// had none from 0 to 2. What a batch brings takes the free numbers from the
-// lowest on.
-const shellSocket = 1
+// end is kill and reap.
+func (s *shell) end() {
+	s.kill()
+	s.reap()
+}
+
+// readMemory fills p from addr. See memory.read.
+func (s *shell) readMemory(p []byte, addr uint64) error {
+	s.using.RLock()
+	defer s.using.RUnlock()
+	if s.reaped {
+		return errGone
+	}
+	return s.mem.read(p, addr)
+}
+
+// writeMemory copies all of p to addr. See memory.write.
+func (s *shell) writeMemory(p []byte, addr uint64) error {
+	s.using.RLock()
+	defer s.using.RUnlock()
+	if s.reaped {
+		return errGone
+	}
+	return s.mem.write(p, addr)
+}
+
+// Descriptors of a shell's control thread: its socket, and for a moment the
+// listener. What a batch brings takes the lowest free numbers.
+const (
+	shellSocket     = 0
+	shellListenerFD = 1
+	firstBatchFD    = 1
+)
 
 // batch is commands with the descriptors that they map.
 type batch struct {
@@ -252,10 +340,7 @@ func (b *batch) fd(ours int) uint64 {
 		i = len(b.fds)
 		b.fds = append(b.fds, ours)
 	}
-	if i >= shellSocket {
-		i++
-	}
-	return uint64(i)
+	return uint64(firstBatchFD + i)
 }
 
 // runBatch runs b with its descriptors in the shell for as long as it takes.
@@ -282,7 +367,14 @@ func (s *shell) runBatch(b *batch, other func(notif)) error {
 	}
 	cmds = append(cmds, closing...)
 	done, err := s.runLocked(id, cmds, other)
-	if err != nil && !errors.Is(err, errGone) && done < len(cmds)-len(closing) {
+	switch {
+	case err == nil || errors.Is(err, errGone):
+	case done == 0:
+		// The message was not received, for which the program must have spoilt
+		// its header. The next batch would get these descriptors in place of its own.
+		s.kill()
+		return errGone
+	case done < len(cmds)-len(closing):
 		// A mapping failed: the descriptors must go all the same.
 		id, e := s.waitIdle(other)
 		if e != nil {

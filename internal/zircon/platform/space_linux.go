@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"unsafe"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -124,7 +123,7 @@ func (s *space) StartThread(cookie any, r object.StartRegs) error {
 	s.mu.Unlock()
 
 	frame, at := startFrame(slotAddr(t.slot), r)
-	err := s.shell.write(frame, at)
+	err := s.shell.writeMemory(frame, at)
 	switch {
 	case err != nil:
 	case first:
@@ -288,7 +287,7 @@ func (s *space) ReadMemory(p []byte, addr uint64) error {
 	if !inUser(addr, len(p)) {
 		return zx.ErrInvalidArgs
 	}
-	return s.shell.read(p, addr)
+	return s.shell.readMemory(p, addr)
 }
 
 // WriteMemory implements vm.Space.
@@ -296,49 +295,11 @@ func (s *space) WriteMemory(p []byte, addr uint64) error {
 	if !inUser(addr, len(p)) {
 		return zx.ErrInvalidArgs
 	}
-	return s.shell.write(p, addr)
+	return s.shell.writeMemory(p, addr)
 }
 
 func inUser(addr uint64, n int) bool {
 	return addr >= vm.UserBase && addr <= vm.UserTop && uint64(n) <= vm.UserTop-addr
-}
-
-func (s *shell) read(p []byte, addr uint64) error {
-	return s.transfer(unix.SYS_PROCESS_VM_READV, p, addr)
-}
-
-func (s *shell) write(p []byte, addr uint64) error {
-	return s.transfer(unix.SYS_PROCESS_VM_WRITEV, p, addr)
-}
-
-// transfer copies all of p or fails.
-func (s *shell) transfer(nr uintptr, p []byte, addr uint64) error {
-	if len(p) == 0 {
-		return nil
-	}
-	s.memory.RLock()
-	defer s.memory.RUnlock()
-	if s.reaped {
-		return errGone
-	}
-	local := unix.Iovec{Base: &p[0], Len: uint64(len(p))}
-	remote := [2]uint64{addr, uint64(len(p))}
-	var n uintptr
-	var e unix.Errno
-	if len(p) <= vm.PageSize {
-		n, _, e = unix.RawSyscall6(nr, uintptr(s.pid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
-	} else {
-		n, _, e = unix.Syscall6(nr, uintptr(s.pid), uintptr(unsafe.Pointer(&local)), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
-	}
-	switch {
-	case e == unix.ESRCH:
-		return errGone
-	case e == unix.EPERM:
-		return fmt.Errorf("process_vm_readv is forbidden here: %w", zx.ErrAccessDenied)
-	case e != 0 || int(n) != len(p):
-		return zx.ErrInvalidArgs
-	}
-	return nil
 }
 
 // fault tells the kernel of an exception. The thread waits on its slot's stack.
@@ -346,14 +307,14 @@ func (s *space) fault(t *thread, n *notif) {
 	siginfo := make([]byte, siginfoSize)
 	uc := make([]byte, ucontextSize)
 	id, infoAddr, ucAddr := n.id, n.args[1], n.args[2]
-	if s.shell.read(siginfo, infoAddr) != nil || s.shell.read(uc, ucAddr) != nil {
+	if s.shell.readMemory(siginfo, infoAddr) != nil || s.shell.readMemory(uc, ucAddr) != nil {
 		s.log.Warn("a fault's frame cannot be read", zap.Uint32("tid", t.tid))
 		s.shell.kill()
 		return
 	}
 	f := object.NewFault(func(f *object.Fault) {
 		putRegs(uc, &f.Regs)
-		if s.shell.write(uc, ucAddr) != nil {
+		if s.shell.writeMemory(uc, ucAddr) != nil {
 			s.shell.kill()
 			return
 		}

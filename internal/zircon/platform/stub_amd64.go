@@ -80,11 +80,11 @@ func (s stubCode) image(filter []bpf.RawInstruction) []byte {
 			le.PutUint64(data[off+8*i:], w)
 		}
 	}
-	put(dataMsghdr, 0, 0, stubData+dataIovec, 1, stubData+dataCmsg, 24, 0)
+	put(dataSend, 0, 0, stubData+dataSendIovec, 1, stubData+dataSendCmsg, 24, 0)
+	put(dataSendIovec, stubData+dataPayload, shellMessage)
+	put(dataSendCmsg, 16+4, uint64(unix.SOL_SOCKET)|uint64(unix.SCM_RIGHTS)<<32)
 	put(dataRecv, 0, 0, stubData+dataRecvIovec, 1, stubData+dataRecvCmsg, 0, 0)
-	put(dataRecvIovec, stubData+dataRecvByte, 1)
-	put(dataIovec, stubData+dataPayload, shellMessage)
-	put(dataCmsg, 16+2*4, uint64(unix.SOL_SOCKET)|uint64(unix.SCM_RIGHTS)<<32)
+	put(dataRecvIovec, stubData+dataCommand, zygoteCommand)
 	put(dataFprog, uint64(len(filter)), stubData+dataFilter)
 	const saSiginfo, saOnstack, saRestorer, saNodefer = 4, 0x08000000, 0x04000000, 0x40000000
 	put(dataSigaction, s.fault, saSiginfo|saOnstack|saRestorer|saNodefer, s.fault, 0)

@@ -14,17 +14,17 @@
 // Addresses and numbers of layout.go.
 #define DATA $0x7fc000010000
 #define COMMANDS $0x7fc000020000
-#define MSGHDR 0x040
+#define COUNT 0xff0
+#define SEND 0x040
+#define SENDCONTROLLEN 0x068
 #define PAYLOAD 0x090
-#define CMSGFD 0x0b0
-#define PAIR 0x0b8
-#define PAIR0 0x0b8
-#define PAIR1 0x0bc
-#define CMSGFD1 0x0b4
-#define RECVCONTROLLEN 0x428
-#define RECVROOM 0x120
-#define MSGCONTROLLEN 0x068
+#define SENDFD 0x0b0
 #define FPROG 0x0c0
+#define FILTER 0x200
+#define FILTERWORDS $0x60
+#define RECV 0x500
+#define RECVCONTROLLEN 0x528
+#define RECVROOM $0x120
 #define NR_CONTROL $0x5a5a0001
 #define NR_READY $0x5a5a0002
 #define NR_EXITING $0x5a5a0003
@@ -34,11 +34,12 @@ TEXT stub<>(SB), NOSPLIT|NOFRAME, $0
 	// Zygote: do what the socket says, one Linux call at a time.
 	MARK(0x30)
 zygote:
-	XORL AX, AX               // read
-	MOVL $3, DI
 	MOVQ DATA, BX
-	MOVQ BX, SI
-	MOVL $64, DX
+	MOVQ RECVROOM, RECVCONTROLLEN(BX)
+	MOVL $47, AX              // recvmsg
+	MOVL $3, DI
+	LEAQ RECV(BX), SI
+	XORL DX, DX
 	SYSCALL
 	CMPQ AX, $64
 	JNE  die
@@ -62,6 +63,7 @@ reply:
 	SYSCALL
 	JMP  zygote
 
+	// The command came with the shell's socket, which is descriptor 0.
 fork:
 	MOVQ  8(BX), R12          // offset of the command page
 	MOVQ  16(BX), R13         // seccomp flags
@@ -73,9 +75,19 @@ fork:
 	XORL  R8, R8
 	SYSCALL
 	TESTQ AX, AX
-	JNE   reply
+	JEQ   shell
+	MOVQ  AX, R14
+	MOVL  $3, AX              // close
+	XORL  DI, DI
+	SYSCALL
+	MOVQ  R14, AX
+	JMP   reply
 
 	// Shell: die with the kernel's process, map the command page, lock down.
+shell:
+	MOVL  $3, AX              // close(3)
+	MOVL  $3, DI
+	SYSCALL
 	MOVL  $157, AX            // prctl(PR_SET_PDEATHSIG, SIGKILL)
 	MOVL  $1, DI
 	MOVL  $9, SI
@@ -90,16 +102,9 @@ fork:
 	SYSCALL
 	CMPQ  AX, $-4095
 	JCC   tell
-	MOVL  $53, AX             // socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair)
-	MOVL  $1, DI
-	MOVL  $5, SI
-	XORL  DX, DX
-	LEAQ  PAIR(BX), R10
+	MOVL  $3, AX              // close(4)
+	MOVL  $4, DI
 	SYSCALL
-	CMPQ  AX, $-4095
-	JCC   tell
-	MOVL  PAIR0(BX), AX       // for the kernel
-	MOVL  AX, CMSGFD1(BX)
 	MOVL  $317, AX            // seccomp(SECCOMP_SET_MODE_FILTER, flags, prog)
 	MOVL  $1, DI
 	MOVQ  R13, SI
@@ -108,32 +113,41 @@ fork:
 
 tell:
 	MOVQ  AX, PAYLOAD(BX)
-	MOVL  AX, CMSGFD(BX)
-	TESTQ AX, AX
+	MOVL  AX, SENDFD(BX)
+	XORL  AX, AX              // forget the filter, for the key that is in it
+	LEAQ  FILTER(BX), DI
+	MOVL  FILTERWORDS, CX
+	CLD
+	REP
+	STOSQ
+	CMPQ  PAYLOAD(BX), $0
 	JGE   send
-	MOVQ  $0, MSGCONTROLLEN(BX) // no descriptor to send
+	MOVQ  $0, SENDCONTROLLEN(BX) // no descriptor to send
 
 send:
-	MOVL  $46, AX             // sendmsg
-	MOVL  $3, DI
-	LEAQ  MSGHDR(BX), SI
-	XORL  DX, DX
+	MOVL  $46, AX             // sendmsg(0, SEND, MSG_NOSIGNAL)
+	XORL  DI, DI
+	LEAQ  SEND(BX), SI
+	MOVL  $0x4000, DX
 	SYSCALL
 	TESTQ AX, AX
 	JLT   die
+	XORL  SP, SP              // a signal that somebody sends ends it
 	XORL  DI, DI
 	XORL  SI, SI
 
 	// Control: ask for work, with the last result and the number of commands
-	// done; run what the page holds, up to the first failure.
+	// done; run what the page holds, up to the first failure. The answer is the
+	// key, which is kept in BP alone and goes with each call but mmap, in R9.
 control:
 	MOVL  NR_CONTROL, AX
 	SYSCALL
 	TESTQ AX, AX
 	JLE   die                 // ENOSYS: nobody listens any more
-	MOVQ  AX, R15
+	MOVQ  AX, BP
 	XORL  R14, R14
 	MOVQ  COMMANDS, BX
+	MOVQ  COUNT(BX), R15
 
 command:
 	MOVQ  0(BX), AX
@@ -145,10 +159,13 @@ command:
 	MOVQ  48(BX), R9
 	MOVQ  56(BX), R13
 	MOVQ  AX, R12
+	CMPQ  AX, $9              // mmap
+	JEQ   call
+	MOVQ  BP, R9
 	CMPQ  AX, $47             // recvmsg, whose header it has overwritten before
 	JNE   call
 	MOVQ  DATA, R11
-	MOVQ  $RECVROOM, RECVCONTROLLEN(R11)
+	MOVQ  RECVROOM, RECVCONTROLLEN(R11)
 
 call:
 	SYSCALL
@@ -170,8 +187,16 @@ report:
 	MOVQ  R14, SI
 	JMP   control
 
-	// Thread: R13 is its frame, from which rt_sigreturn loads every register.
+	// Thread: it gives up the socket and the key. R13 is its frame, from which
+	// rt_sigreturn loads every register.
 thread:
+	MOVL  $3, AX              // close(0)
+	XORL  DI, DI
+	SYSCALL
+	TESTQ AX, AX
+	JNE   die
+	XORL  R9, R9
+	XORL  BP, BP
 	MOVQ  R13, DI
 	MOVL  NR_READY, AX
 	SYSCALL

@@ -4,6 +4,8 @@ package platform
 
 import (
 	"bufio"
+	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -22,16 +23,18 @@ import (
 // zygote is the process that shells are forked from: the stub, with nothing of
 // Linux left in its memory but the vDSO, waiting for commands on a socket.
 type zygote struct {
+	features
 	pid     int
-	sock    int // our end, SOCK_SEQPACKET
-	cmdFile int // memfd of command pages, one for each shell
-	flags   uint64
+	sock    int    // our end, SOCK_SEQPACKET
+	cmdFile int    // memfd of command pages, one for each shell
+	flags   uint64 // of the seccomp filter
+	clock   uint64 // address of clock_gettime
+	key     uint64 // of the filter; positive as an int64
 
 	mu    sync.Mutex
-	pages [][]byte // guarded by mu: mapped command pages by slot
+	pages [][]byte // guarded by mu: mapped command pages by slot, nil once unmapped
 	free  []int    // guarded by mu
-	clock uint64
-	dead  bool // guarded by mu
+	dead  bool     // guarded by mu: it was ended, or found dead, and is reaped
 }
 
 // spawner runs functions on one thread that lives as long as the process:
@@ -54,8 +57,11 @@ func onSpawner(f func()) {
 }
 
 // startZygote makes the zygote by exec of an image in a memfd.
-func startZygote(s stubCode) (_ *zygote, err error) {
-	prog, err := filter(len(s.code))
+func startZygote(s stubCode, f features) (_ *zygote, err error) {
+	var random [8]byte
+	rand.Read(random[:]) // does not fail
+	key := binary.LittleEndian.Uint64(random[:])>>1 | 1
+	prog, err := filter(len(s.code), key)
 	if err != nil {
 		return nil, fmt.Errorf("seccomp filter: %w", err)
 	}
@@ -78,7 +84,7 @@ func startZygote(s stubCode) (_ *zygote, err error) {
 		unix.Close(pair[0])
 		return nil, fmt.Errorf("memfd: %w", err)
 	}
-	z := &zygote{sock: pair[0], cmdFile: cmdFile}
+	z := &zygote{features: f, sock: pair[0], cmdFile: cmdFile, key: key}
 	none := ^uintptr(0)
 	onSpawner(func() {
 		// By our own number: the child's descriptors move before it executes.
@@ -92,6 +98,10 @@ func startZygote(s stubCode) (_ *zygote, err error) {
 	if err != nil {
 		z.pid = 0
 		z.close()
+		if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+			err = fmt.Errorf("%w: programs are started from memory files, which is forbidden here "+
+				"(sysctl vm.memfd_noexec must be 0 or 1; a security module may forbid it too)", err)
+		}
 		return nil, fmt.Errorf("start of a shell: %w", err)
 	}
 	if err := z.setUp(s); err != nil {
@@ -119,16 +129,21 @@ func (z *zygote) setUp(s stubCode) error {
 			}
 		}
 	}
-	if z.clock, err = z.moveVDSO(linux); err != nil {
-		z.clock = s.clock // by a system call, which the filter lets through
+	z.clock = s.clock // by a system call, which the filter lets through
+	if z.vdsoClock {
+		if clock, err := z.moveVDSO(linux); err == nil {
+			z.clock, linux = clock, nil
+		}
+	}
+	if len(linux) > 0 {
+		// Some may be moved and some not; neither may stay in reach.
 		for _, m := range linux {
-			// Some are moved and some are not; neither may stay in reach.
 			_ = z.call("munmap", unix.SYS_MUNMAP, m.start, m.end-m.start)
 		}
 		_ = z.call("munmap", unix.SYS_MUNMAP, linuxVDSO, linuxVDSOMax)
 	}
 	// What this process was itself given without close-on-exec.
-	if err := z.call("close_range", unix.SYS_CLOSE_RANGE, fdCommand+1, 1<<31-1, 0); err != nil {
+	if err := z.call("close_range", unix.SYS_CLOSE_RANGE, fdCommand+1, 1<<31-1); err != nil {
 		return err
 	}
 	if err := z.call("prctl", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
@@ -144,11 +159,53 @@ func (z *zygote) setUp(s stubCode) error {
 		return err
 	}
 	z.flags = filterNewListener | filterSpecAllow
-	if kernelAtLeast(5, 19) {
-		// Without it non-fatal signals would interrupt a call; programs get none.
+	if z.waitKillable {
 		z.flags |= filterWaitKillableRecv
 	}
-	return nil
+	z.limit()
+	return z.checkMemory(s)
+}
+
+// limit sets what Linux is to do with a process that misbehaves: no core file,
+// nor (with a limit of exactly 1) a program that is given one; and when memory
+// runs out, it goes before us.
+func (z *zygote) limit() {
+	unix.Prlimit(z.pid, unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1, Max: 1}, nil)
+	os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", z.pid), []byte("500"), 0)
+}
+
+// checkMemory makes sure that a process's memory can be read, by the zygote's,
+// for which the same rules hold as for its children.
+func (z *zygote) checkMemory(s stubCode) error {
+	m, err := openMemory(z.pid, z.processVM)
+	if err == nil {
+		defer m.close()
+		b := make([]byte, 16)
+		if err = m.read(b, stubText); err == nil && !bytes.Equal(b, s.code[:len(b)]) {
+			err = errors.New("it is not what it should be")
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case z.processVM:
+		// A container's filter may forbid the call and not the file.
+		z.processVM = false
+		return z.checkMemory(s)
+	}
+	hint := "a container needs the capability SYS_PTRACE or a seccomp profile that allows process_vm_readv; " +
+		"SELinux needs its boolean deny_ptrace off"
+	if scope := yamaScope(); scope >= 2 {
+		hint = fmt.Sprintf("sysctl kernel.yama.ptrace_scope is %d and must be 0 or 1", scope)
+	}
+	return fmt.Errorf("a program's memory cannot be read (%s): %w", hint, err)
+}
+
+// yamaScope is how far Yama restricts access to other processes: 0 for not.
+func yamaScope() (scope int) {
+	b, _ := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
+	fmt.Sscan(string(b), &scope)
+	return scope
 }
 
 // moveVDSO moves Linux's vDSO and the data before it, which its code finds by
@@ -209,20 +266,19 @@ func (z *zygote) maps() ([]mapping, error) {
 
 // call has the zygote make one Linux call.
 func (z *zygote) call(name string, nr uint64, args ...uint64) error {
-	var b [64]byte
-	binary.LittleEndian.PutUint64(b[:], nr)
+	var b [zygoteCommand]byte
+	le.PutUint64(b[:], nr)
 	for i, a := range args {
-		binary.LittleEndian.PutUint64(b[8+8*i:], a)
+		le.PutUint64(b[8+8*i:], a)
 	}
-	if _, err := unix.Write(z.sock, b[:]); err != nil {
+	z.mu.Lock()
+	v, err := z.askLocked(b[:])
+	z.mu.Unlock()
+	if err == nil && v < 0 && v > -4096 {
+		err = unix.Errno(-v)
+	}
+	if err != nil {
 		return fmt.Errorf("zygote: %s: %w", name, err)
-	}
-	var r [8]byte
-	if n, err := read(z.sock, r[:]); err != nil || n != len(r) {
-		return fmt.Errorf("zygote: %s: %w", name, errors.Join(err, errDied))
-	}
-	if v := int64(binary.LittleEndian.Uint64(r[:])); v < 0 && v > -4096 {
-		return fmt.Errorf("zygote: %s: %w", name, unix.Errno(-v))
 	}
 	return nil
 }
@@ -239,73 +295,120 @@ func read(fd int, b []byte) (int, error) {
 }
 
 // fork makes a shell: its pid, its listener, the socket by which it gets
-// descriptors, and its command page.
+// descriptors, and its command page. errDied says that the zygote is no more.
 func (z *zygote) fork() (pid int, l listener, sock, slot int, page []byte, err error) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	if z.dead {
-		return 0, 0, 0, 0, nil, errDied
+	fail := func(err error) (int, listener, int, int, []byte, error) {
+		return 0, -1, -1, 0, nil, fmt.Errorf("no shell could be made: %w", err)
 	}
-	slot, err = z.takeSlotLocked()
+	// The shell's own, so that its end can be told from silence.
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return 0, 0, 0, 0, nil, err
+		return fail(err)
 	}
-	defer func() {
-		if err != nil {
-			z.free = append(z.free, slot)
-		}
-	}()
-	page = z.pages[slot]
-	clear(page)
-	*(*uint64)(unsafe.Pointer(&page[clockSlotOff])) = z.clock
-
-	var b [64]byte
-	binary.LittleEndian.PutUint64(b[0:], ^uint64(0))
-	binary.LittleEndian.PutUint64(b[8:], uint64(slot*vm.PageSize))
-	binary.LittleEndian.PutUint64(b[16:], z.flags)
-	if _, err := unix.Write(z.sock, b[:]); err != nil {
-		return 0, 0, 0, 0, nil, fmt.Errorf("zygote: fork: %w", err)
-	}
-	// The zygote says the pid, or why it could not clone; the shell, with its
-	// listener or why it has none, may be faster.
-	l = -1
-	var failed error
-	for pid == 0 || (l < 0 && failed == nil) {
-		var r [shellMessage]byte
-		var oob [64]byte
-		n, oobn, err := recvmsg(z.sock, r[:], oob[:])
-		v := int64(binary.LittleEndian.Uint64(r[:]))
-		switch {
-		case err != nil || n == 0:
-			failed = errors.Join(err, errDied)
-		case n == zygoteMessage && v > 0:
-			pid = int(v)
-			continue
-		case n == shellMessage && v >= 0:
-			if fds := rights(oob[:oobn]); len(fds) == 2 {
-				l, sock = listener(fds[0]), fds[1]
-				continue
+	pid, slot, page, err = z.clone(pair[1])
+	unix.Close(pair[1])
+	if err == nil || errors.Is(err, errDied) {
+		var heard error
+		if l, heard = shellListener(pair[0]); err == nil {
+			err = heard
+		} else if heard == nil {
+			// The zygote died before it could tell the pid. The shell's first
+			// request does.
+			var n notif
+			if l.recv(&n) == 0 {
+				pid = int(n.pid)
 			}
-			failed = errors.New("no listener came")
-		default:
-			failed = unix.Errno(-v)
-		}
-		if n != shellMessage {
-			break // no shell will speak
+			unix.Close(int(l))
 		}
 	}
-	if failed != nil {
-		if l >= 0 {
-			unix.Close(int(l))
-			unix.Close(sock)
-		}
+	if err != nil {
+		unix.Close(pair[0])
 		if pid != 0 {
 			unix.Kill(pid, unix.SIGKILL)
 			wait4(pid)
 		}
-		return 0, 0, 0, 0, nil, fmt.Errorf("no shell could be made: %w", failed)
+		if page != nil {
+			z.release(slot)
+		}
+		return fail(err)
 	}
-	return pid, l, sock, slot, page, nil
+	return pid, l, pair[0], slot, page, nil
+}
+
+// clone has the zygote fork a shell with the socket theirs.
+func (z *zygote) clone(theirs int) (pid, slot int, page []byte, err error) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.dead {
+		return 0, 0, nil, errDied
+	}
+	slot, err = z.takeSlotLocked()
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	page = z.pages[slot]
+	clear(page)
+	le.PutUint64(page[clockSlotOff:], z.clock)
+
+	var b [zygoteCommand]byte
+	le.PutUint64(b[0:], ^uint64(0))
+	le.PutUint64(b[8:], uint64(slot*vm.PageSize))
+	le.PutUint64(b[16:], z.flags)
+	v, err := z.askLocked(b[:], theirs)
+	if err == nil && v <= 0 {
+		err = unix.Errno(-v)
+	}
+	if err != nil {
+		if errors.Is(err, errDied) {
+			z.closeLocked()
+		}
+		return 0, slot, page, err
+	}
+	return int(v), slot, page, nil
+}
+
+// askLocked sends the zygote a command, with descriptors, and gives the result.
+func (z *zygote) askLocked(b []byte, fds ...int) (int64, error) {
+	var oob []byte
+	if len(fds) > 0 {
+		oob = unix.UnixRights(fds...)
+	}
+	if err := unix.Sendmsg(z.sock, b, oob, nil, unix.MSG_NOSIGNAL); err != nil {
+		if err == unix.EPIPE || err == unix.ECONNRESET {
+			err = errDied
+		}
+		return 0, err
+	}
+	var r [zygoteResult]byte
+	// A shell that was just forked holds the other end for a moment; then the
+	// zygote's death is the end of the stream.
+	if n, err := read(z.sock, r[:]); err != nil || n != len(r) {
+		return 0, errDied
+	}
+	return int64(le.Uint64(r[:])), nil
+}
+
+// shellListener waits for a new shell to hand over its listener.
+func shellListener(sock int) (listener, error) {
+	var r [shellMessage]byte
+	var oob [64]byte
+	n, oobn, err := recvmsg(sock, r[:], oob[:])
+	switch v := int64(le.Uint64(r[:])); {
+	case err != nil:
+		return -1, err
+	case n != len(r):
+		return -1, errors.New("it has died")
+	case v == -int64(unix.EBUSY):
+		return -1, fmt.Errorf("seccomp: another program listens to the system calls of this one, "+
+			"such as a container's runtime, and Linux allows for one: %w", unix.EBUSY)
+	case v < 0:
+		return -1, fmt.Errorf("seccomp: %w", unix.Errno(-v))
+	}
+	fds := rights(oob[:oobn])
+	if len(fds) != 1 {
+		return -1, fmt.Errorf("its listener did not arrive: %w", unix.EMFILE)
+	}
+	return listener(fds[0]), nil
 }
 
 func recvmsg(fd int, p, oob []byte) (n, oobn int, err error) {
@@ -350,15 +453,32 @@ func (z *zygote) release(slot int) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	if z.dead {
+		z.unmapLocked(slot)
 		return
 	}
 	z.free = append(z.free, slot)
+}
+
+func (z *zygote) unmapLocked(slot int) {
+	unix.Munmap(z.pages[slot])
+	z.pages[slot] = nil
+}
+
+// isDead says whether the zygote is no more.
+func (z *zygote) isDead() bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.dead
 }
 
 // close ends the zygote. Shells live on.
 func (z *zygote) close() {
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	z.closeLocked()
+}
+
+func (z *zygote) closeLocked() {
 	if z.dead {
 		return
 	}
@@ -369,6 +489,10 @@ func (z *zygote) close() {
 	}
 	unix.Close(z.sock)
 	unix.Close(z.cmdFile)
+	for _, slot := range z.free {
+		z.unmapLocked(slot)
+	}
+	z.free = nil
 }
 
 // wait4 reaps a child of ours and says how it ended.
@@ -380,17 +504,3 @@ func wait4(pid int) (ws unix.WaitStatus) {
 		}
 	}
 }
-
-// kernelAtLeast compares the running Linux's version.
-func kernelAtLeast(major, minor int) bool {
-	v := kernelVersion()
-	return v[0] > major || v[0] == major && v[1] >= minor
-}
-
-var kernelVersion = sync.OnceValue(func() [2]int {
-	var u unix.Utsname
-	unix.Uname(&u)
-	var v [2]int
-	fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &v[0], &v[1])
-	return v
-})
