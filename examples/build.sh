@@ -53,8 +53,9 @@ done
 for program in fault null raw sleep spin threads; do
   static_program "$out/testdata/$program" "testdata/src/$program.c"
 done
-(cd testdata/src/kernel && static_program "$out/testdata/kernel" kernel.c handle.c \
+(cd testdata/src/kernel && static_program "$out/testdata/kernel" kernel.c check.c handle.c \
   signal.c channel.c socket.c port.c timer.c futex.c thread.c vmo.c vmar.c task.c misc.c)
+(cd testdata/src/spawn && static_program "$out/testdata/spawn" spawn.c fidl.c checks.c ../kernel/check.c)
 
 # The dynamic linker is itself a static program, without the usual start.
 cc testdata/src/linker.c -o "$tmp/main.o"

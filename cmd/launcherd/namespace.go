@@ -123,6 +123,9 @@ func (n *namespace) add(p *fdio.Program, at string, node vfs.Node) error {
 		if e.Path == at {
 			return fmt.Errorf("%s is given twice", at)
 		}
+		if strings.HasPrefix(e.Path, at+"/") || strings.HasPrefix(at, e.Path+"/") {
+			return fmt.Errorf("%s and %s overlap", e.Path, at)
+		}
 	}
 	c, err := n.fs.Connect(node)
 	if err != nil {

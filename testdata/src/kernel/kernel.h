@@ -46,6 +46,10 @@ typedef struct {
     return;          \
   } while (0)
 
+// Runs the checks whose names begin with one of argv[1...], or all of them, or
+// prints their names for "--list". Gives how many failed.
+int64_t run_checks(int argc, char **argv);
+
 // Whether want is what was got; if not, the check has failed.
 bool matches(int line, int64_t want, int64_t got);
 void skipped(const char *why);
