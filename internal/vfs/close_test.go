@@ -51,6 +51,31 @@ func TestClose(t *testing.T) {
 	fs.Close()
 }
 
+// A host directory is released when nothing of it is in use any more.
+func TestReleased(t *testing.T) {
+	w := newWorld(t)
+	dir := w.TempDir()
+	w.write(dir, "sub/f")
+	released := make(chan struct{})
+	n, err := vfs.Host(dir, vfs.Options{Released: func() { close(released) }})
+	w.ok(err)
+	root := w.connect(n)
+	n.Close()
+	f := w.file(w.mustOpen(w.dir(root), "sub/f", io.FlagsPermRead))
+	w.ok(w.dir(root).Close(context.Background()))
+	root.Close()
+	s, st := fileToday{w, f}.read(1)
+	want(t, "a file below", s, "s") // its content is its path
+	want(t, "a file below", st, zx.OK)
+	select {
+	case <-released:
+		t.Fatal("released while a file is open")
+	default:
+	}
+	w.ok(f.Client.Close())
+	<-released
+}
+
 // A client that ends without a word takes all that it had with it.
 func TestClientsLeaveNothing(t *testing.T) {
 	w := newWorld(t)

@@ -6,4 +6,8 @@ type Options struct {
 	Writable bool
 	// Executable: clients can get files as memory to execute.
 	Executable bool
+	// Released, unless nil, is called when nobody has the directory, or anything
+	// below it, any more: not as a Node nor by a connection. It must not wait for
+	// the FS.
+	Released func()
 }

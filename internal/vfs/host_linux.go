@@ -23,11 +23,16 @@ type hostNode struct {
 }
 
 // hostFS is what a directory and all that is opened below it have in common.
-type hostFS struct{ rights io.Operations }
+type hostFS struct {
+	rights   io.Operations
+	released func()
+	nodes    atomic.Int64
+}
 
 func newHostNode(fs *hostFS, fd int) *hostNode {
 	n := &hostNode{fs: fs, fd: fd}
 	n.refs.Store(1)
+	fs.nodes.Add(1)
 	return n
 }
 
@@ -50,7 +55,7 @@ func Host(dir string, o Options) (Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", dir, hostErr(err))
 	}
-	fs := &hostFS{rights: io.RStarDir}
+	fs := &hostFS{rights: io.RStarDir, released: o.Released}
 	if o.Writable {
 		fs.rights |= io.WStarDir
 	}
@@ -75,8 +80,13 @@ func (*hostOther) kind() kind { return kindOther }
 func (n *hostNode) allowed() io.Operations { return n.fs.rights }
 
 func (n *hostNode) drop() {
-	if n.refs.Add(-1) == 0 {
-		unix.Close(n.fd)
+	if n.refs.Add(-1) != 0 {
+		return
+	}
+	unix.Close(n.fd)
+	// Nodes are made from others, so none comes after the last.
+	if n.fs.nodes.Add(-1) == 0 && n.fs.released != nil {
+		n.fs.released()
 	}
 }
 
