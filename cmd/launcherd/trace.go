@@ -1,3 +1,5 @@
+//go:build !fuchsia
+
 package main
 
 import (

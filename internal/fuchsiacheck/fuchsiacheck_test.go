@@ -216,7 +216,7 @@ func (i importer) Import(path string) (*types.Package, error) { return i(path) }
 func TestImports(t *testing.T) {
 	for _, p := range slices.Concat(list(t)...) {
 		if strings.HasPrefix(p.ImportPath, module+"/internal/zircon") {
-			t.Errorf("the build has the hosted kernel: %s", p.ImportPath)
+			t.Fatalf("the build has the hosted kernel: %s (a file of cmd/launcherd without //go:build !fuchsia?)", p.ImportPath)
 		}
 		if !p.ours() {
 			continue
