@@ -89,7 +89,7 @@ func (s *callStream) run() {
 		for i := range uint64(4) {
 			s.tryPut(s.mem+16*i, s.arg()|s.anyHandle()<<32)
 		}
-		Dispatch(s.proc, s.thread, trap)
+		s.k.OnSyscall(s.proc, s.thread, trap)
 	}
 }
 
@@ -111,14 +111,17 @@ func FuzzCalls(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	f.Fuzz(fuzzOne)
+	f.Fuzz(func(t *testing.T, data []byte) { fuzzOne(t, data, nil) })
 }
 
-func fuzzOne(t *testing.T, data []byte) {
+func fuzzOne(t *testing.T, data []byte, trace *Tracer) {
 	if len(data) > 1<<14 {
 		return
 	}
 	p := newProgram(t)
+	if trace != nil {
+		p.trace(trace)
+	}
 	for range 4 { // something to begin with
 		EventCreate(p.proc, 0)
 		ChannelCreate(p.proc, 0)

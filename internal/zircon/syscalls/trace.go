@@ -270,7 +270,7 @@ func (t *Tracer) startLocked(r *traced, out []byte, ends []int) {
 			exit = entry
 		case !p.out && !r.shown: // what it was, and what it is
 			b = append(append(b, sep...), entry...)
-			exit, sep = exit[len(p.name):], " "
+			exit, sep = exit[len(p.name):], ""
 		}
 		b = append(append(b, sep...), exit...)
 		sep = ", "
@@ -389,10 +389,13 @@ func (t *Tracer) ProcessExited(p *object.Process) {
 	if name == "" {
 		name = strconv.FormatInt(retcode, 10)
 	}
-	if why := p.KillReason(); why != "" {
-		t.taskLocked(line, "+++ killed, %s: %s +++", name, why)
-	} else {
+	switch why := p.KillReason(); why {
+	case "":
 		t.taskLocked(line, "+++ exited with %s +++", name)
+	case "killed":
+		t.taskLocked(line, "+++ killed, %s +++", name)
+	default:
+		t.taskLocked(line, "+++ killed, %s: %s +++", name, why)
 	}
 }
 

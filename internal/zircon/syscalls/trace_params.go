@@ -321,7 +321,7 @@ func (w *writer) exit(ps []param, i int, st zx.Status) bool {
 			w.string("]")
 		}
 	} else {
-		w.string("=>")
+		w.string(" => ")
 		ok = w.elements(p.kind.after, p.kind, v, n)
 	}
 	if !ok {

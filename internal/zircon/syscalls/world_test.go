@@ -208,7 +208,7 @@ func (p *program) start(t *object.Thread, name string, args ...uint64) <-chan zx
 		}
 		trap.Args[5] = stack
 	}
-	Dispatch(p.proc, t, trap)
+	p.k.OnSyscall(p.proc, t, trap)
 	return result
 }
 
