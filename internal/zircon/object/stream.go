@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"go.fuchsia.dev/fidl-go/zx"
+	"go.fuchsia.dev/launcherd/internal/zircon/vm"
 )
 
 // StreamRights are the rights of a new stream's handle, to which come those to
@@ -30,8 +31,7 @@ const (
 // VMO's stream size, which writing may extend.
 type Stream struct {
 	Core
-	vmo    *VMO
-	hold   *Handle // keeps the VMO's memory
+	mem    *vm.VMO // held
 	resize bool    // may grow the VMO
 
 	mu   sync.Mutex
@@ -39,96 +39,110 @@ type Stream struct {
 	mode uint32 // guarded by mu; StreamMode… bits
 }
 
-// NewStream makes a stream on v. resize lets it grow the VMO.
-func NewStream(k *Kernel, v *VMO, options uint32, seek uint64, resize bool) *Stream {
-	s := &Stream{vmo: v, hold: NewHandle(v, 0), mode: options, seek: seek, resize: resize}
+// NewStream makes a stream on v: BAD_HANDLE when nobody holds that any more.
+// resize lets it grow the VMO.
+func NewStream(k *Kernel, v *VMO, options uint32, seek uint64, resize bool) (*Stream, zx.Status) {
+	if !v.Mem.Hold() {
+		return nil, zx.ErrBadHandle
+	}
+	s := &Stream{mem: v.Mem, mode: options, seek: seek, resize: resize}
 	s.init(k, zx.ObjTypeStream, 0)
-	return s
+	return s, zx.OK
 }
 
-func (s *Stream) onZeroHandles() { s.hold.Close() }
+func (s *Stream) onZeroHandles() { s.mem.Release() }
 
-// Read fills bufs from the seek offset, which moves on, and gives the number of
+// Vector is what a reader or writer of a stream has: N bytes, which Copy copies
+// to or from pieces of Buf, with the number of bytes before. When Copy fails the
+// transfer ends there, and is a failure only if there were none before.
+type Vector struct {
+	N    uint64
+	Buf  []byte
+	Copy func(piece []byte, at uint64) zx.Status
+}
+
+// transfer calls move, which does the stream's side of a piece, and v.Copy, in
+// their order, for n bytes.
+func (v *Vector) transfer(n, off uint64, move func(*vm.VMO, []byte, uint64) zx.Status, mem *vm.VMO, in bool) (done uint64, st zx.Status) {
+	for done < n && st == zx.OK {
+		b := v.Buf[:min(n-done, uint64(len(v.Buf)))]
+		if in {
+			if st = v.Copy(b, done); st == zx.OK {
+				st = move(mem, b, off+done)
+			}
+		} else if st = move(mem, b, off+done); st == zx.OK {
+			st = v.Copy(b, done)
+		}
+		if st == zx.OK {
+			done += uint64(len(b))
+		}
+	}
+	if done > 0 {
+		st = zx.OK
+	}
+	return done, st
+}
+
+// Read fills v from the seek offset, which moves on, and gives the number of
 // bytes: 0 at the end.
-func (s *Stream) Read(bufs [][]byte) (uint64, zx.Status) {
+func (s *Stream) Read(v Vector) (uint64, zx.Status) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, st := s.ReadAt(bufs, s.seek)
+	n, st := s.ReadAt(v, s.seek)
 	s.seek += n
 	return n, st
 }
 
 // ReadAt is Read at another offset, which stays.
-func (s *Stream) ReadAt(bufs [][]byte, off uint64) (n uint64, st zx.Status) {
-	mem := s.vmo.Mem
-	end := min(mem.ContentSize(), mem.Size())
-	for _, b := range bufs {
-		if off >= end {
-			break
-		}
-		b = b[:min(uint64(len(b)), end-off)]
-		if st := mem.Read(b, off); st != zx.OK {
-			return n, st
-		}
-		off += uint64(len(b))
-		n += uint64(len(b))
+func (s *Stream) ReadAt(v Vector, off uint64) (uint64, zx.Status) {
+	end := min(s.mem.ContentSize(), s.mem.Size())
+	if off >= end {
+		return 0, zx.OK
 	}
-	return n, zx.OK
+	return v.transfer(min(v.N, end-off), off, (*vm.VMO).Read, s.mem, false)
 }
 
-// Write stores bufs at the seek offset, which moves on, and gives the number of
+// Write stores v at the seek offset, which moves on, and gives the number of
 // bytes. With appending, or for a stream made to append, the offset is first set
-// to the end. NO_SPACE when nothing can be written because the VMO is too small,
-// FILE_BIG when no VMO could be large enough.
-func (s *Stream) Write(bufs [][]byte, appending bool) (uint64, zx.Status) {
+// to the end. No other write of a stream comes in between. NO_SPACE when nothing
+// can be written because the VMO is too small, OUT_OF_RANGE when it cannot be as
+// large, FILE_BIG when no VMO could.
+func (s *Stream) Write(v Vector, appending bool) (uint64, zx.Status) {
+	if v.N == 0 {
+		return 0, zx.OK
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer s.vmo.Mem.LockStream()()
+	defer s.mem.LockStream()()
 	if appending || s.mode&StreamModeAppend != 0 {
-		s.seek = s.vmo.Mem.ContentSize()
+		s.seek = s.mem.ContentSize()
 	}
-	n, st := s.writeLocked(bufs, s.seek)
+	n, st := s.writeLocked(v, s.seek)
 	s.seek += n
 	return n, st
 }
 
 // WriteAt is Write at another offset, which stays.
-func (s *Stream) WriteAt(bufs [][]byte, off uint64) (uint64, zx.Status) {
-	defer s.vmo.Mem.LockStream()()
-	return s.writeLocked(bufs, off)
-}
-
-func (s *Stream) writeLocked(bufs [][]byte, off uint64) (n uint64, st zx.Status) {
-	var total uint64
-	for _, b := range bufs {
-		total += uint64(len(b))
-	}
-	if total == 0 {
+func (s *Stream) WriteAt(v Vector, off uint64) (uint64, zx.Status) {
+	if v.N == 0 {
 		return 0, zx.OK
 	}
-	end, carry := bits.Add64(off, total, 0)
+	defer s.mem.LockStream()()
+	return s.writeLocked(v, off)
+}
+
+func (s *Stream) writeLocked(v Vector, off uint64) (uint64, zx.Status) {
+	end, carry := bits.Add64(off, v.N, 0)
 	if carry != 0 {
 		return 0, zx.ErrFileBig
 	}
-	mem := s.vmo.Mem
-	reach, st := mem.Extend(off, end, s.resize)
+	reach, st := s.mem.Extend(off, end, s.resize)
 	if st != zx.OK {
 		return 0, st
 	}
-	if reach <= off {
-		return 0, zx.ErrNoSpace
-	}
-	for _, b := range bufs {
-		b = b[:min(uint64(len(b)), reach-off)]
-		if st = mem.Write(b, off); st != zx.OK {
-			break
-		}
-		off += uint64(len(b))
-		n += uint64(len(b))
-	}
+	n, st := v.transfer(reach-off, off, (*vm.VMO).Write, s.mem, true)
 	if n > 0 {
-		mem.Wrote(off)
-		st = zx.OK
+		s.mem.Wrote(off + n)
 	}
 	return n, st
 }
@@ -144,7 +158,7 @@ func (s *Stream) Seek(origin uint32, off int64) (uint64, zx.Status) {
 	case SeekCurrent:
 		from = s.seek
 	case SeekEnd:
-		from = s.vmo.Mem.ContentSize()
+		from = s.mem.ContentSize()
 	default:
 		return 0, zx.ErrInvalidArgs
 	}
@@ -184,5 +198,5 @@ type StreamInfo struct {
 func (s *Stream) Info() StreamInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return StreamInfo{s.mode, s.seek, s.vmo.Mem.ContentSize()}
+	return StreamInfo{s.mode, s.seek, s.mem.ContentSize()}
 }

@@ -22,6 +22,7 @@ type VMO struct {
 	// Mem is the memory. It does not change.
 	Mem *vm.VMO
 
+	parent    zx.Koid // of the VMO this one was made from; 0 for none
 	immutable bool
 	released  atomic.Bool
 }
@@ -31,6 +32,9 @@ type VMO struct {
 func NewVMO(k *Kernel, mem *vm.VMO) *VMO {
 	v := &VMO{Mem: mem}
 	v.init(k, zx.ObjTypeVMO, zx.VMOZeroChildren)
+	if p := mem.Parent(); p != nil {
+		v.parent = OwnerOf(p).koid
+	}
 	mem.Owner = v
 	mem.OnChildren(func(some bool) {
 		if some {
@@ -46,14 +50,6 @@ func (v *VMO) onZeroHandles() {
 	if !v.released.Swap(true) {
 		v.Mem.Release()
 	}
-}
-
-// ParentKoid is the koid of the VMO this one was made from; 0 for none.
-func (v *VMO) ParentKoid() zx.Koid {
-	if p := v.Mem.Parent(); p != nil {
-		return OwnerOf(p).Koid()
-	}
-	return zx.KoidInvalid
 }
 
 // OwnerOf gives the object of memory that is mapped somewhere.
@@ -90,7 +86,7 @@ type VMOInfo struct {
 func (v *VMO) Info(via uint32, rights zx.Rights) VMOInfo {
 	n := v.Mem.Mappings()
 	i := VMOInfo{
-		Koid: v.koid, ParentKoid: v.ParentKoid(), Name: v.Name(),
+		Koid: v.koid, ParentKoid: v.parent, Name: v.Name(),
 		Size: v.Mem.Size(), Committed: v.Mem.Committed(),
 		Children: v.Mem.Children(), Mappings: n, Shares: n,
 		Flags: VMOTypePaged | via, Rights: rights,

@@ -2,13 +2,14 @@ package syscalls
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"go.fuchsia.dev/fidl-go/zx"
 	"go.fuchsia.dev/launcherd/internal/zircon/object"
 )
 
 // maxIovecs bounds the buffers of a vectored read or write.
-const maxIovecs = 1024
+const maxIovecs = 1 << 16
 
 var streamTable = []Entry{
 	{Name: "zx_stream_create", Args: 4, Params: "options:stream vmo:h seek:u64 out_stream:*h", Handler: func(c *Call) zx.Status {
@@ -16,37 +17,23 @@ var streamTable = []Entry{
 		return c.OutHandle(c.U64(3), h, st)
 	}},
 	{Name: "zx_stream_readv", Args: 5, Params: "handle:h options:x32 vector:iovec[num_vector] num_vector:u64 actual:*u64", Handler: func(c *Call) zx.Status {
-		if c.U32(1) != 0 {
-			return zx.ErrInvalidArgs
-		}
-		return c.transfer(c.U64(2), c.U64(3), c.U64(4), true, func(b []byte, _ uint64) (uint64, zx.Status) {
-			return StreamReadv(c.Proc, c.Handle(0), 0, [][]byte{b})
+		return c.transfer(zx.RightRead, 0, 2, func(s *object.Stream, v object.Vector) (uint64, zx.Status) {
+			return s.Read(v)
 		})
 	}},
 	{Name: "zx_stream_readv_at", Args: 6, Params: "handle:h options:x32 offset:u64 vector:iovec[num_vector] num_vector:u64 actual:*u64", Handler: func(c *Call) zx.Status {
-		if c.U32(1) != 0 {
-			return zx.ErrInvalidArgs
-		}
-		return c.transfer(c.U64(3), c.U64(4), c.U64(5), true, func(b []byte, at uint64) (uint64, zx.Status) {
-			off := c.U64(2) + at
-			if off < at {
-				return 0, zx.OK // beyond every end
-			}
-			return StreamReadvAt(c.Proc, c.Handle(0), 0, off, [][]byte{b})
+		return c.transfer(zx.RightRead, 0, 3, func(s *object.Stream, v object.Vector) (uint64, zx.Status) {
+			return s.ReadAt(v, c.U64(2))
 		})
 	}},
 	{Name: "zx_stream_writev", Args: 5, Params: "handle:h options:append vector:iovec[num_vector] num_vector:u64 actual:*u64", Handler: func(c *Call) zx.Status {
-		return c.transfer(c.U64(2), c.U64(3), c.U64(4), false, func(b []byte, _ uint64) (uint64, zx.Status) {
-			return StreamWritev(c.Proc, c.Handle(0), c.U32(1), [][]byte{b})
+		return c.transfer(zx.RightWrite, object.StreamAppend, 2, func(s *object.Stream, v object.Vector) (uint64, zx.Status) {
+			return s.Write(v, c.U32(1)&object.StreamAppend != 0)
 		})
 	}},
 	{Name: "zx_stream_writev_at", Args: 6, Params: "handle:h options:append offset:u64 vector:iovec[num_vector] num_vector:u64 actual:*u64", Handler: func(c *Call) zx.Status {
-		return c.transfer(c.U64(3), c.U64(4), c.U64(5), false, func(b []byte, at uint64) (uint64, zx.Status) {
-			off := c.U64(2) + at
-			if off < at {
-				return 0, zx.ErrFileBig
-			}
-			return StreamWritevAt(c.Proc, c.Handle(0), c.U32(1), off, [][]byte{b})
+		return c.transfer(zx.RightWrite, 0, 3, func(s *object.Stream, v object.Vector) (uint64, zx.Status) {
+			return s.WriteAt(v, c.U64(2))
 		})
 	}},
 	{Name: "zx_stream_seek", Args: 4, Params: "handle:h whence:whence offset:i64 out_seek:*u64", Handler: func(c *Call) zx.Status {
@@ -74,7 +61,10 @@ func StreamCreate(p *object.Process, options uint32, vmo zx.Handle, seek uint64)
 	if st != zx.OK {
 		return 0, st
 	}
-	s := object.NewStream(p.Kernel(), v, options, seek, hd.Rights()&zx.RightResize != 0)
+	s, st := object.NewStream(p.Kernel(), v, options, seek, hd.Rights()&zx.RightResize != 0)
+	if st != zx.OK {
+		return 0, st
+	}
 	return add(p, s, object.StreamRights|need)
 }
 
@@ -87,7 +77,7 @@ func StreamReadv(p *object.Process, h zx.Handle, options uint32, bufs [][]byte) 
 	if st != zx.OK {
 		return 0, st
 	}
-	return s.Read(bufs)
+	return s.Read(scatter(bufs))
 }
 
 // StreamReadvAt is StreamReadv at another offset.
@@ -99,7 +89,7 @@ func StreamReadvAt(p *object.Process, h zx.Handle, options uint32, off uint64, b
 	if st != zx.OK {
 		return 0, st
 	}
-	return s.ReadAt(bufs, off)
+	return s.ReadAt(scatter(bufs), off)
 }
 
 // StreamWritev stores bufs at the seek offset and gives the number of bytes.
@@ -111,7 +101,7 @@ func StreamWritev(p *object.Process, h zx.Handle, options uint32, bufs [][]byte)
 	if st != zx.OK {
 		return 0, st
 	}
-	return s.Write(bufs, options&object.StreamAppend != 0)
+	return s.Write(gather(bufs), options&object.StreamAppend != 0)
 }
 
 // StreamWritevAt is StreamWritev at another offset.
@@ -123,7 +113,7 @@ func StreamWritevAt(p *object.Process, h zx.Handle, options uint32, off uint64, 
 	if st != zx.OK {
 		return 0, st
 	}
-	return s.WriteAt(bufs, off)
+	return s.WriteAt(gather(bufs), off)
 }
 
 // StreamSeek moves the seek offset and gives it.
@@ -140,13 +130,39 @@ func StreamSeek(p *object.Process, h zx.Handle, origin uint32, off int64) (uint6
 	return s.Seek(origin, off)
 }
 
+// gather is bufs as a stream takes them, and scatter as it fills them.
+func gather(bufs [][]byte) object.Vector {
+	all := slices.Concat(bufs...)
+	return object.Vector{N: uint64(len(all)), Buf: all, Copy: func([]byte, uint64) zx.Status { return zx.OK }}
+}
+
+func scatter(bufs [][]byte) object.Vector {
+	v := gather(bufs)
+	v.Copy = func(piece []byte, _ uint64) zx.Status {
+		for _, b := range bufs {
+			piece = piece[copy(b, piece):]
+		}
+		return zx.OK
+	}
+	return v
+}
+
 // iovec is a zx_iovec_t.
 type iovec struct{ addr, n uint64 }
 
-// transfer moves bytes between the buffers of a vector of count zx_iovec_t at
-// vector and f, a piece at a time, until f does less than it is asked, and
-// copies their number out to actual. f's at is the number of bytes before.
-func (c *Call) transfer(vector, count, actual uint64, in bool, f func(b []byte, at uint64) (uint64, zx.Status)) zx.Status {
+// transfer is a call that moves bytes between the buffers of a vector and the
+// stream that argument 0 names and that has rights. Argument 1 is options, of
+// which known are known; argument i and the next are the vector; the one after
+// is where their number goes.
+func (c *Call) transfer(rights zx.Rights, known uint32, i int, f func(*object.Stream, object.Vector) (uint64, zx.Status)) zx.Status {
+	vector, count, actual := c.U64(i), c.U64(i+1), c.U64(i+2)
+	if c.U32(1)&^known != 0 || vector == 0 {
+		return zx.ErrInvalidArgs
+	}
+	s, st := get[*object.Stream](c.Proc, c.Handle(0), rights)
+	if st != zx.OK {
+		return st
+	}
 	if count > maxIovecs {
 		return zx.ErrOutOfRange
 	}
@@ -165,14 +181,13 @@ func (c *Call) transfer(vector, count, actual uint64, in bool, f func(b []byte, 
 		total += v.n // cannot overflow: each is within the address space
 	}
 	do := func() zx.Status {
-		var done uint64
-		st := c.withBuffer(min(max(total, 1), copyChunk), func(b []byte) zx.Status {
-			return c.transferEach(vs, b, in, &done, f)
+		return c.withBuffer(min(max(total, 1), copyChunk), func(b []byte) zx.Status {
+			n, st := f(s, object.Vector{N: total, Buf: b, Copy: c.iovecs(vs, rights == zx.RightRead)})
+			if st != zx.OK {
+				return st
+			}
+			return c.OptU64(actual, n)
 		})
-		if st != zx.OK && done == 0 {
-			return st
-		}
-		return c.OptU64(actual, done)
 	}
 	if total <= copyChunk {
 		return do()
@@ -180,35 +195,25 @@ func (c *Call) transfer(vector, count, actual uint64, in bool, f func(b []byte, 
 	return c.Block(do)
 }
 
-func (c *Call) transferEach(vs []iovec, buf []byte, in bool, done *uint64, f func(b []byte, at uint64) (uint64, zx.Status)) zx.Status {
-	if len(vs) == 0 {
-		_, st := f(nil, 0) // for its checks
-		return st
-	}
-	for _, v := range vs {
-		for first := true; v.n > 0 || first && *done == 0; first = false {
-			b := buf[:min(v.n, uint64(len(buf)))]
-			if !in {
-				if st := c.Read(b, v.addr); st != zx.OK {
-					return st
-				}
+// iovecs copies pieces, one after the other, to the buffers of vs or from them.
+func (c *Call) iovecs(vs []iovec, out bool) func([]byte, uint64) zx.Status {
+	return func(piece []byte, _ uint64) (st zx.Status) {
+		for len(piece) > 0 {
+			for vs[0].n == 0 {
+				vs = vs[1:]
 			}
-			n, st := f(b, *done)
+			v := &vs[0]
+			n := min(v.n, uint64(len(piece)))
+			if out {
+				st = c.WriteBytes(v.addr, piece[:n])
+			} else {
+				st = c.Read(piece[:n], v.addr)
+			}
 			if st != zx.OK {
 				return st
 			}
-			if in {
-				if st := c.WriteBytes(v.addr, b[:n]); st != zx.OK {
-					return st
-				}
-			}
-			*done += n
-			if n < uint64(len(b)) {
-				return zx.OK
-			}
-			v.addr += n
-			v.n -= n
+			piece, v.addr, v.n = piece[n:], v.addr+n, v.n-n
 		}
+		return zx.OK
 	}
-	return zx.OK
 }

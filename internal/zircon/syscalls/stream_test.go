@@ -1,6 +1,8 @@
 package syscalls
 
 import (
+	"bytes"
+	"sync"
 	"testing"
 
 	"go.fuchsia.dev/fidl-go/zx"
@@ -74,7 +76,7 @@ func TestStreamGrowsItsVMO(t *testing.T) {
 	_, st = StreamWritevAt(w.a, s, 0, 1<<64-1, [][]byte{[]byte("xx")})
 	w.is("write beyond every end", st, zx.ErrFileBig)
 	_, st = StreamWritevAt(w.a, s, 0, 1<<62, [][]byte{[]byte("xx")})
-	w.is("write beyond what a VMO can be", st, zx.ErrNoSpace)
+	w.is("write beyond what a VMO can be", st, zx.ErrOutOfRange)
 }
 
 func TestStreamOnFixedVMO(t *testing.T) {
@@ -178,5 +180,54 @@ func TestStreamTrapped(t *testing.T) {
 	p.is("a vector without end", p.call("zx_stream_writev", s, 0, vector, 1<<60, out), zx.ErrOutOfRange)
 	iovecs(p.mem, 1<<63)
 	p.is("a buffer without end", p.call("zx_stream_readv", s, 0, vector, 1, out), zx.ErrInvalidArgs)
-	p.is("no buffers, no stream", p.call("zx_stream_readv", 0, 0, 0, 0, out), zx.ErrBadHandle)
+	p.is("no vector", p.call("zx_stream_readv", s, 0, 0, 0, out), zx.ErrInvalidArgs)
+	p.is("no buffers, no stream", p.call("zx_stream_readv", 0, 0, vector, 0, out), zx.ErrBadHandle)
+	p.is("unknown option", p.call("zx_stream_readv", 0, 1, vector, 0, out), zx.ErrInvalidArgs)
+
+	// Nothing is done when one of the buffers cannot be a program's.
+	iovecs(p.mem, 3, 0x1000, 5)
+	p.is("writev", p.call("zx_stream_writev", s, 0, vector, 2, out), zx.ErrInvalidArgs)
+	iovecs(0x1000, 5, p.mem, 3)
+	p.is("readv", p.call("zx_stream_readv", s, 0, vector, 2, out), zx.ErrInvalidArgs)
+}
+
+// All the buffers of a call are written together, whoever else appends.
+func TestStreamAppendsWhole(t *testing.T) {
+	p := newProgram(t)
+	out := p.mem + 1024
+	p.ok("create", p.call("zx_vmo_create", 0, vmoResizable, out))
+	p.ok("create", p.call("zx_stream_create", streamRW|object.StreamModeAppend, uint64(p.get32(out)), 0, out))
+	s := uint64(p.get32(out))
+	const times, chunk = 200, 1000
+	var writers sync.WaitGroup
+	for i := range 4 {
+		th := p.newThread()
+		vector, data := p.mem+2048+uint64(256*i), p.mem+8192+uint64(i*chunk)
+		p.write(data, bytes.Repeat([]byte{'a' + byte(i)}, chunk))
+		p.put(vector, data)
+		p.put(vector+8, chunk/2)
+		p.put(vector+16, data)
+		p.put(vector+24, chunk/2)
+		writers.Add(1)
+		go func() {
+			defer writers.Done()
+			for range times {
+				if st := <-p.start(th, "zx_stream_writev", s, 0, vector, 2, 0); st != zx.OK {
+					t.Error(st)
+				}
+			}
+		}()
+	}
+	writers.Wait()
+	b := make([]byte, 4*times*chunk)
+	n, st := StreamReadvAt(p.proc, zx.Handle(s), 0, 0, [][]byte{b})
+	if st != zx.OK || n != uint64(len(b)) {
+		t.Fatalf("read %d: %v", n, st)
+	}
+	for len(b) > 0 {
+		if !bytes.Equal(b[:chunk], bytes.Repeat(b[:1], chunk)) {
+			t.Fatal("one call's bytes are among another's")
+		}
+		b = b[chunk:]
+	}
 }

@@ -22,12 +22,12 @@ func RoundSize(n uint64) (uint64, zx.Status) {
 // VMO is the memory of a VM object: pages, or a window on the pages of another
 // VMO (a slice or a reference).
 //
-// It is alive while something holds it: its object while that has handles, each
-// mapping, each child. Release gives up the object's hold. A VMO that is no
-// longer held leaves its parent, and the last one on a store closes the pages.
+// It is alive while something holds it: its object while that has handles, and
+// each mapping. Release gives up the object's hold. The children of a VMO that
+// is no longer held are then its parent's, and the last VMO on a store closes
+// the pages.
 //
-// Lock order: VMO.mu of a child is never held together with that of its parent.
-// VMO.mu → store.mu.
+// Locks: family.mu is held alone, VMO.mu alone, store.mu last.
 type VMO struct {
 	// Owner is the object that stands for the VMO in the handle world; set
 	// once, before the VMO is shared.
@@ -37,20 +37,26 @@ type VMO struct {
 	Discardable bool
 
 	st     *store
-	parent *VMO
+	fam    *family
 	window bool   // a slice: [off, off+size) of the store
 	off    uint64 // of the window
+	size   uint64 // of the window
 	kind   ChildKind
 
-	mu         sync.Mutex
-	holds      int             // guarded by mu
-	children   int             // guarded by mu
-	mappings   int             // guarded by mu
-	locks      int             // guarded by mu; of discardable memory
-	onChildren func(some bool) // guarded by mu; told when the first child comes and the last goes
-	size       uint64          // immutable; of a window
-	content    uint64          // guarded by mu; stream size of a window
+	parent     *VMO            // guarded by fam.mu; it may be no longer held: see parentLocked
+	holds      int             // guarded by fam.mu
+	children   int             // guarded by fam.mu; those that are held
+	mappings   int             // guarded by fam.mu
+	onChildren func(some bool) // guarded by fam.mu; told when the first child comes and the last goes
+
+	mu      sync.Mutex
+	locks   int    // guarded by mu; of discardable memory
+	content uint64 // guarded by mu; stream size of a window
 }
+
+// family is a VMO that is no child, and all that were made from it. They share
+// a lock, because what becomes of one can change any above it.
+type family struct{ mu sync.Mutex }
 
 // ChildKind is how a VMO was made from its parent.
 type ChildKind uint8
@@ -83,13 +89,13 @@ type store struct {
 // NewVMO makes a VMO of size bytes, a multiple of PageSize up to MaxVMOSize,
 // with content as its stream size. The caller holds it.
 func NewVMO(h Host, size, content uint64, resizable bool) *VMO {
-	return &VMO{holds: 1, st: &store{host: h, size: size, content: content, resizable: resizable, refs: 1}}
+	return &VMO{fam: new(family), holds: 1, st: &store{host: h, size: size, content: content, resizable: resizable, refs: 1}}
 }
 
 // NewVMOFromPages makes a VMO of pages, which it owns from now on.
 func NewVMOFromPages(h Host, pages Pages) *VMO {
 	n := pages.Size()
-	return &VMO{holds: 1, st: &store{host: h, pages: pages, size: pageUp(n), content: n, refs: 1}}
+	return &VMO{fam: new(family), holds: 1, st: &store{host: h, pages: pages, size: pageUp(n), content: n, refs: 1}}
 }
 
 func pageUp(n uint64) uint64 { return (n + PageSize - 1) &^ (PageSize - 1) }
@@ -108,39 +114,63 @@ func status(err error) zx.Status {
 	return zx.ErrInternal
 }
 
-// Release gives up the hold that came with making the VMO.
-func (v *VMO) Release() { v.drop() }
-
-func (v *VMO) drop() {
-	v.mu.Lock()
-	v.holds--
-	last := v.holds == 0
-	v.mu.Unlock()
-	if !last {
-		return
+// Hold keeps the VMO alive until Release: false when nothing does already.
+func (v *VMO) Hold() bool {
+	v.fam.mu.Lock()
+	defer v.fam.mu.Unlock()
+	if v.holds == 0 {
+		return false
 	}
-	v.st.unref()
-	if v.parent != nil {
-		v.parent.childGone()
+	v.holds++
+	return true
+}
+
+// Release gives up the hold that came with making the VMO, or with Hold.
+func (v *VMO) Release() {
+	v.fam.mu.Lock()
+	last := v.dropLocked()
+	v.fam.mu.Unlock()
+	if last {
+		v.st.unref()
 	}
 }
 
-func (v *VMO) childGone() {
-	v.mu.Lock()
-	v.children--
-	if v.children == 0 && v.onChildren != nil {
-		v.onChildren(false)
+// dropLocked gives up a hold. When it was the last, the children are counted
+// with the parent, and the caller lets go of the store.
+func (v *VMO) dropLocked() (last bool) {
+	v.holds--
+	if v.holds > 0 {
+		return false
 	}
-	v.mu.Unlock()
-	v.drop()
+	if p := v.parentLocked(); p != nil {
+		p.children += v.children - 1
+		if p.children == 0 && p.onChildren != nil {
+			p.onChildren(false)
+		}
+	}
+	return true
+}
+
+// parentLocked gives the nearest VMO above that is still held; nil for none. It
+// shortens the way to it for the next time, so that VMOs nobody holds any more
+// are let go of.
+func (v *VMO) parentLocked() *VMO {
+	p := v.parent
+	for p != nil && p.holds == 0 {
+		p = p.parent
+	}
+	for x := v; x.parent != p; {
+		x, x.parent = x.parent, p
+	}
+	return p
 }
 
 // OnChildren sets what is told when the VMO gets its first child and loses its
-// last. f is called with the VMO locked.
+// last. f is called with the family locked.
 func (v *VMO) OnChildren(f func(some bool)) {
-	v.mu.Lock()
+	v.fam.mu.Lock()
 	v.onChildren = f
-	v.mu.Unlock()
+	v.fam.mu.Unlock()
 }
 
 func (s *store) ref() {
@@ -218,20 +248,25 @@ func (v *VMO) Resizable() bool { return v.st.resizable }
 // Kind says how the VMO was made from Parent.
 func (v *VMO) Kind() ChildKind { return v.kind }
 
-// Parent is the VMO this one was made from; nil for none.
-func (v *VMO) Parent() *VMO { return v.parent }
+// Parent is the VMO this one was made from or, when that is gone, the one that
+// was made from; nil for none.
+func (v *VMO) Parent() *VMO {
+	v.fam.mu.Lock()
+	defer v.fam.mu.Unlock()
+	return v.parentLocked()
+}
 
 // Children is the number of children that are alive.
 func (v *VMO) Children() int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	v.fam.mu.Lock()
+	defer v.fam.mu.Unlock()
 	return v.children
 }
 
 // Mappings is the number of mappings of the VMO.
 func (v *VMO) Mappings() int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	v.fam.mu.Lock()
+	defer v.fam.mu.Unlock()
 	return v.mappings
 }
 
@@ -393,27 +428,33 @@ func (v *VMO) LockStream() (unlock func()) {
 	return v.st.stream.Unlock
 }
 
-// Extend makes room for a stream that will end at end: it grows the VMO when
-// grow allows it and it must, and gives how far the stream can reach, at most
-// end. What lies between the stream size and from, where writing begins,
-// becomes zero. The stream size itself follows by Wrote.
+// Extend makes room for a stream that is written in [from, end): it grows the
+// VMO when grow allows it and it must, and gives how far the stream can reach,
+// which is beyond from and at most end. What lies between the stream size and
+// from becomes zero. The stream size itself follows by Wrote. NO_SPACE when there
+// is no room at all; OUT_OF_RANGE when no VMO has as much.
 func (v *VMO) Extend(from, end uint64, grow bool) (reach uint64, st zx.Status) {
 	s := v.st
+	full := zx.ErrNoSpace
 	if !v.window && grow && s.resizable {
 		size, st := RoundSize(end)
 		if st != zx.OK {
-			size = MaxVMOSize
+			full = st
+		} else {
+			s.mu.Lock()
+			if size > s.size {
+				// When it cannot grow, the room there is can still be used.
+				_ = s.resizeLocked(size)
+			}
+			s.mu.Unlock()
 		}
-		s.mu.Lock()
-		if size > s.size {
-			// When it cannot grow, the room there is can still be used.
-			_ = s.resizeLocked(size)
-		}
-		s.mu.Unlock()
 	}
 	content, size := v.ContentSize(), v.Size()
-	if gap := min(from, size); content < gap {
-		if st := v.Zero(content, gap-content); st != zx.OK {
+	if size <= from {
+		return 0, full
+	}
+	if content < from {
+		if st := v.Zero(content, from-content); st != zx.OK {
 			return 0, st
 		}
 	}
@@ -527,8 +568,8 @@ func (v *VMO) extent(p Pages) uint64 {
 // addMapping counts a mapping, which holds the VMO. It is false when nothing
 // else does: the last handle was closed a moment ago.
 func (v *VMO) addMapping() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	v.fam.mu.Lock()
+	defer v.fam.mu.Unlock()
 	if v.holds == 0 {
 		return false
 	}
@@ -539,30 +580,33 @@ func (v *VMO) addMapping() bool {
 
 // dropMapping undoes addMapping.
 func (v *VMO) dropMapping() {
-	v.mu.Lock()
+	v.fam.mu.Lock()
 	v.mappings--
-	v.mu.Unlock()
-	v.drop()
+	last := v.dropLocked()
+	v.fam.mu.Unlock()
+	if last {
+		v.st.unref()
+	}
 }
 
-// addChild counts a child, which holds v: BAD_HANDLE when nothing else does.
-func (v *VMO) addChild() zx.Status {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.holds == 0 {
-		return zx.ErrBadHandle
-	}
-	v.holds++
+// adopt makes c, which the caller holds, a child of v, which somebody holds.
+func (v *VMO) adopt(c *VMO) *VMO {
+	c.fam, c.holds = v.fam, 1
+	v.fam.mu.Lock()
+	defer v.fam.mu.Unlock()
+	v.parentLocked() // before it is a longer way for c
+	c.parent = v
 	v.children++
 	if v.children == 1 && v.onChildren != nil {
 		v.onChildren(true)
 	}
-	return zx.OK
+	return c
 }
 
 // NewSlice makes a window on [off, off+size), both multiples of PageSize:
-// INVALID_ARGS when not, or beyond the VMO; NOT_SUPPORTED if it is resizable.
-// content is the slice's own stream size. The caller holds the slice.
+// INVALID_ARGS when not, or beyond the VMO; NOT_SUPPORTED if it is resizable;
+// BAD_HANDLE when nothing holds v. content is the slice's own stream size. The
+// caller holds the slice.
 func (v *VMO) NewSlice(off, size, content uint64) (*VMO, zx.Status) {
 	if !aligned(off) || !aligned(size) {
 		return nil, zx.ErrInvalidArgs
@@ -573,33 +617,36 @@ func (v *VMO) NewSlice(off, size, content uint64) (*VMO, zx.Status) {
 	if !inRange(off, size, v.Size()) {
 		return nil, zx.ErrInvalidArgs
 	}
-	if st := v.addChild(); st != zx.OK {
-		return nil, st
+	if !v.Hold() {
+		return nil, zx.ErrBadHandle
 	}
+	defer v.Release()
 	v.st.ref()
-	return &VMO{
-		st: v.st, holds: 1, parent: v, kind: Slice,
+	return v.adopt(&VMO{
+		st: v.st, kind: Slice,
 		window: true, off: v.off + off, size: size, content: content,
-	}, zx.OK
+	}), zx.OK
 }
 
-// NewReference makes a VMO that is the same memory as v. The caller holds it.
+// NewReference makes a VMO that is the same memory as v: BAD_HANDLE when nothing
+// holds v. The caller holds it.
 func (v *VMO) NewReference() (*VMO, zx.Status) {
-	if st := v.addChild(); st != zx.OK {
-		return nil, st
+	if !v.Hold() {
+		return nil, zx.ErrBadHandle
 	}
+	defer v.Release()
 	v.st.ref()
-	c := &VMO{st: v.st, holds: 1, parent: v, kind: Reference, window: v.window, off: v.off, size: v.size}
+	c := &VMO{st: v.st, kind: Reference, window: v.window, off: v.off, size: v.size}
 	if v.window {
 		c.content = v.ContentSize()
 	}
-	return c, zx.OK
+	return v.adopt(c), zx.OK
 }
 
 // NewSnapshot makes a VMO with a copy of [off, off+size), both multiples of
-// PageSize, zero beyond the end of v: INVALID_ARGS, OUT_OF_RANGE, NO_MEMORY. A
-// copy is more than SNAPSHOT_AT_LEAST_ON_WRITE and SNAPSHOT_MODIFIED ask for.
-// The caller holds it.
+// PageSize, zero beyond the end of v: INVALID_ARGS, OUT_OF_RANGE, NO_MEMORY,
+// BAD_HANDLE when nothing holds v. A copy is more than SNAPSHOT_AT_LEAST_ON_WRITE
+// and SNAPSHOT_MODIFIED ask for. The caller holds it.
 func (v *VMO) NewSnapshot(off, size, content uint64, resizable bool) (*VMO, zx.Status) {
 	if !aligned(off) || !aligned(size) {
 		return nil, zx.ErrInvalidArgs
@@ -607,27 +654,38 @@ func (v *VMO) NewSnapshot(off, size, content uint64, resizable bool) (*VMO, zx.S
 	if size > MaxVMOSize || off > MaxVMOSize {
 		return nil, zx.ErrOutOfRange
 	}
-	if st := v.addChild(); st != zx.OK {
-		return nil, st
+	if !v.Hold() {
+		return nil, zx.ErrBadHandle
 	}
+	defer v.Release()
 	st := &store{host: v.st.host, size: size, content: content, resizable: resizable, copied: true, refs: 1}
-	v.st.mu.RLock()
-	// A window ends before its store does, and what is beyond is not for it.
-	if end := v.sizeLocked(); v.st.pages != nil && off < end {
-		n := min(size, end-off)
-		p, err := v.st.pages.Clone(v.off+off, n)
-		if err == nil && n < size {
-			if err = p.Resize(size); err != nil {
-				p.Close()
-			}
-		}
-		if err != nil {
-			v.st.mu.RUnlock()
-			v.childGone()
-			return nil, status(err)
-		}
-		st.pages = p
+	p, status := v.cloneTo(off, size)
+	if status != zx.OK {
+		return nil, status
 	}
-	v.st.mu.RUnlock()
-	return &VMO{st: st, holds: 1, parent: v, kind: Snapshot}, zx.OK
+	st.pages = p
+	return v.adopt(&VMO{st: st, kind: Snapshot}), zx.OK
+}
+
+// cloneTo gives size bytes of new pages with a copy of what v has from off; nil
+// when that is nothing.
+func (v *VMO) cloneTo(off, size uint64) (Pages, zx.Status) {
+	v.st.mu.RLock()
+	defer v.st.mu.RUnlock()
+	// A window ends before its store does, and what is beyond is not for it.
+	end := v.sizeLocked()
+	if v.st.pages == nil || off >= end {
+		return nil, zx.OK
+	}
+	n := min(size, end-off)
+	p, err := v.st.pages.Clone(v.off+off, n)
+	if err == nil && n < size {
+		if err = p.Resize(size); err != nil {
+			p.Close()
+		}
+	}
+	if err != nil {
+		return nil, status(err)
+	}
+	return p, zx.OK
 }

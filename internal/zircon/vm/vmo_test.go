@@ -210,6 +210,56 @@ func TestZeroChildrenIsTold(t *testing.T) {
 	v.Release()
 }
 
+// The children of a VMO that is gone are those of the one above.
+func TestGrandchildren(t *testing.T) {
+	v := vm.NewVMO(host(t), page, page, false)
+	var told []bool
+	v.OnChildren(func(some bool) { told = append(told, some) })
+	mid := must[*vm.VMO](t)(v.NewSnapshot(0, page, page, false))
+	a := must[*vm.VMO](t)(mid.NewSlice(0, page, page))
+	b := must[*vm.VMO](t)(mid.NewReference())
+	if v.Children() != 1 || mid.Children() != 2 || a.Parent() != mid {
+		t.Errorf("%d and %d children", v.Children(), mid.Children())
+	}
+	mid.Release()
+	if v.Children() != 2 || a.Parent() != v || b.Parent() != v {
+		t.Errorf("%d children, parents %p and %p of %p", v.Children(), a.Parent(), b.Parent(), v)
+	}
+	a.Release()
+	if len(told) != 1 {
+		t.Errorf("told %v before the last is gone", told)
+	}
+	b.Release()
+	if len(told) != 2 || told[1] {
+		t.Errorf("told %v after it", told)
+	}
+	v.Release()
+}
+
+// A program can make a child of a child and close the parent for as long as it
+// likes. No more is kept than what it holds, and it takes no stack to let go.
+func TestGenerations(t *testing.T) {
+	h := host(t)
+	v := vm.NewVMO(h, page, page, false)
+	want(t, "write", v.Write([]byte("x"), 0), zx.OK)
+	for i := range 10_000 {
+		c := must[*vm.VMO](t)(v.NewSnapshot(0, page, page, false))
+		v.Release()
+		v = c
+		if n := h.Live(); n != 1 {
+			t.Fatalf("%d memories are alive after %d generations", n, i)
+		}
+	}
+	for range 2 {
+		c := must[*vm.VMO](t)(v.NewSlice(0, page, page))
+		defer c.Release()
+	}
+	if v.Parent() != nil || v.Children() != 2 {
+		t.Errorf("parent %p, %d children", v.Parent(), v.Children())
+	}
+	v.Release()
+}
+
 func TestReleasedVMOIsOfNoUse(t *testing.T) {
 	// A thread may use a handle at the moment another closes it.
 	v := vm.NewVMO(host(t), page, page, false)
