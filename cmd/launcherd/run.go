@@ -151,11 +151,9 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 		return failed(err)
 	}
 	defer io.close()
-	own, err := job.Duplicate(zx.RightSameRights)
-	if err != nil {
+	if err := p.CloneJob(); err != nil {
 		return failed(err)
 	}
-	p.AddHandle(processargs.DefaultJob, 0, own.Take())
 	utc, err := utcClock()
 	if err != nil {
 		return failed(err)
@@ -173,16 +171,17 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 	stop := context.AfterFunc(ctx, func() { job.Kill() })
 	defer stop()
 	io.start()
-	if _, err := process.Wait(context.WithoutCancel(ctx), zx.ProcessTerminated, zx.InfiniteFuture); err != nil {
-		return failed(err)
-	}
-	info, err := process.Info()
+	ended := context.WithoutCancel(ctx) // the end comes in any case
+	code, err := fdio.Wait(ended, &process)
 	if err != nil {
 		return failed(err)
 	}
 	job.Kill() // what it started and left behind
+	if _, err := job.Wait(ended, zx.JobTerminated, zx.InfiniteFuture); err != nil {
+		return failed(err)
+	}
 	io.drain()
-	return errorFor(info.ReturnCode)
+	return errorFor(code)
 }
 
 // utcClock gives a clock that tells the host's UTC as it is now and goes on from
@@ -233,18 +232,19 @@ func (f *runFlags) spawn(ctx context.Context, log *zap.Logger, p *fdio.Program) 
 // program's, which are sockets.
 type stdio struct {
 	ends [3]zx.Socket
-	out  sync.WaitGroup
+
+	out   sync.WaitGroup
+	ctx   context.Context // ended when no more output comes
+	ended context.CancelFunc
 }
 
 // connect makes the sockets and gives p its ends.
-func (s *stdio) connect(p *fdio.Program) error {
+func (s *stdio) connect(p *fdio.Program) (err error) {
+	s.ctx, s.ended = context.WithCancel(context.Background())
 	for fd := range s.ends {
-		ours, theirs, err := zx.NewSocket(zx.SocketStream)
-		if err != nil {
+		if s.ends[fd], err = p.Pipe(fd); err != nil {
 			return err
 		}
-		s.ends[fd] = ours
-		p.AddHandle(processargs.FileDescriptor, uint16(fd), theirs.Take())
 	}
 	return nil
 }
@@ -252,26 +252,41 @@ func (s *stdio) connect(p *fdio.Program) error {
 // start starts to copy. Output that cannot be written closes the program's
 // descriptor.
 func (s *stdio) start() {
+	in := zx.SocketFromHandle(s.ends[0].Take())
 	go func() {
 		// The read may outlast the run: nothing can end it.
-		io.Copy(&s.ends[0], os.Stdin)
-		s.ends[0].Close()
+		io.Copy(&in, os.Stdin)
+		in.Close()
 	}()
 	for fd, f := range map[int]*os.File{1: os.Stdout, 2: os.Stderr} {
+		from := zx.SocketFromHandle(s.ends[fd].Take())
 		s.out.Add(1)
 		go func() {
 			defer s.out.Done()
-			io.Copy(f, &s.ends[fd])
-			s.ends[fd].Close()
+			defer from.Close()
+			buf := make([]byte, 64<<10)
+			for {
+				n, err := from.ReadContext(s.ctx, buf)
+				if err != nil {
+					return
+				}
+				if _, err := f.Write(buf[:n]); err != nil {
+					return
+				}
+			}
 		}()
 	}
 }
 
-// drain waits until all output is copied, which it is when no process holds the
-// other ends any more.
-func (s *stdio) drain() { s.out.Wait() }
+// drain waits until all output is copied. No process is left that could write,
+// though handles of its sockets may be, in messages that nobody will read.
+func (s *stdio) drain() {
+	s.ended()
+	s.out.Wait()
+}
 
 func (s *stdio) close() {
+	s.ended()
 	for i := range s.ends {
 		s.ends[i].Close()
 	}
