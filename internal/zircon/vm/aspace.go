@@ -17,10 +17,20 @@ type Aspace struct {
 	root  *VMAR
 	space Space // guarded by mu; nil until the process runs
 	dead  bool  // guarded by mu
+	count int   // guarded by mu; of regions, in all VMARs
 
 	vdso     codeRange     // set before the process is shared
 	vdsoBase atomic.Uint64 // where the code is mapped; 0 for nowhere
 }
+
+// maxRegions is how many mappings and VMARs an address space may have. Closing
+// handles does not undo them, so nothing else bounds what a program can make the
+// host keep, nor how deep in each other VMARs are. Linux has half as many
+// mappings in a process.
+const maxRegions = 1 << 17
+
+// full says whether further regions are too many.
+func (a *Aspace) full(further int) bool { return a.count+further > maxRegions }
 
 // codeRange is the executable part of the vDSO's VMO.
 type codeRange struct {

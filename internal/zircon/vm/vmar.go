@@ -210,7 +210,13 @@ func (r *VMAR) choose(o Option, off, size uint64, full zx.Status) (addr uint64, 
 // insert puts m, for which there is room, among the regions.
 func (r *VMAR) insert(m *region) {
 	i := r.index(m.base)
-	r.regions = slices.Insert(r.regions, i, m)
+	r.replace(i, i, m)
+}
+
+// replace puts now in the place of the regions from i to j.
+func (r *VMAR) replace(i, j int, now ...*region) {
+	r.regions = slices.Replace(r.regions, i, j, now...)
+	r.as.count += len(now) - (j - i)
 }
 
 // Allocate makes a child VMAR of size bytes. off is relative to the VMAR, with
@@ -226,8 +232,11 @@ func (r *VMAR) Allocate(o Option, off, size uint64) (*VMAR, zx.Status) {
 		return nil, zx.ErrAccessDenied
 	}
 	addr, st := r.choose(o, off, size, zx.ErrNoMemory)
-	if st != zx.OK {
+	switch {
+	case st != zx.OK:
 		return nil, st
+	case r.as.full(1):
+		return nil, zx.ErrNoMemory
 	}
 	c := &VMAR{as: r.as, parent: r, base: addr, size: size, can: o & (canMapMask | CanMapSpecific | Compact)}
 	c.place()
@@ -296,6 +305,9 @@ func (r *VMAR) Map(o Option, off uint64, v *VMO, vmoOff, n uint64, max Prot) (ui
 		return 0, zx.ErrAccessDenied
 	}
 
+	if a.full(2) { // it may leave both ends of what it overwrites
+		return 0, zx.ErrNoMemory
+	}
 	if !v.addMapping() {
 		return 0, zx.ErrBadHandle
 	}
@@ -358,7 +370,7 @@ func (r *VMAR) merge(lo, hi uint64, gone *[]*VMO) {
 		}
 		m.size += next.size
 		*gone = append(*gone, next.vmo)
-		r.regions = slices.Delete(r.regions, i+1, i+2)
+		r.replace(i+1, i+2)
 	}
 }
 
@@ -382,7 +394,7 @@ func (r *VMAR) remove(lo, hi uint64, gone *[]*VMO) {
 		}
 		*gone = append(*gone, m.vmo)
 	}
-	r.regions = slices.Replace(r.regions, i, j, rest...)
+	r.replace(i, j, rest...)
 	if r.start <= lo {
 		r.next = min(r.next, lo)
 	}
@@ -398,6 +410,7 @@ func (r *VMAR) kill(gone *[]*VMO) {
 			*gone = append(*gone, m.vmo)
 		}
 	}
+	r.as.count -= len(r.regions)
 	r.regions = nil
 }
 
@@ -436,6 +449,9 @@ func (r *VMAR) Unmap(addr, n uint64, children bool) zx.Status {
 	}
 	if a.touchesVDSO(addr, end) {
 		return zx.ErrAccessDenied
+	}
+	if m := r.regions[i]; m.child == nil && m.base < addr && m.end() > end && a.full(1) {
+		return zx.ErrNoMemory // it leaves both ends
 	}
 	for ; i < len(r.regions) && r.regions[i].base < end; i++ {
 		if m := r.regions[i]; m.child != nil && (!children || m.base < addr || m.end() > end) {
@@ -515,8 +531,12 @@ func (r *VMAR) Protect(o Option, addr, n uint64, children bool) zx.Status {
 		at = m.end()
 		return st == zx.OK
 	})
-	if st == zx.OK && at < end {
+	switch {
+	case st != zx.OK:
+	case at < end:
 		st = zx.ErrNotFound
+	case a.full(2): // it may leave both ends
+		st = zx.ErrNoMemory
 	}
 	if st != zx.OK {
 		return st
@@ -555,7 +575,7 @@ func (r *VMAR) setProt(lo, hi uint64, prot Prot, gone *[]*VMO) {
 		}
 		*gone = append(*gone, m.vmo)
 	}
-	r.regions = slices.Replace(r.regions, i, j, now...)
+	r.replace(i, j, now...)
 	r.merge(lo, hi, gone)
 }
 

@@ -664,3 +664,36 @@ func BenchmarkMapUnmap(b *testing.B) {
 		as.Root().Unmap(a, page, true)
 	}
 }
+
+// What a program can make the host keep has an end, and so has the depth of
+// VMARs, however many of their handles are closed.
+func TestTooManyRegions(t *testing.T) {
+	as := vm.NewAspace()
+	const all = vm.CanMapSpecific | vm.CanMapRead | vm.CanMapWrite
+	size := uint64(vm.UserSize)
+	r := as.Root()
+	n := 0
+	for st := zx.OK; ; n++ {
+		var c *vm.VMAR
+		if c, st = r.Allocate(all|vm.Specific, 0, size); st != zx.OK {
+			want(t, "one too many", st, zx.ErrNoMemory)
+			break
+		}
+		r = c
+	}
+	if n < 1000 {
+		t.Errorf("only %d VMARs in each other", n)
+	}
+	v := vm.NewVMO(host(t), page, page, false)
+	defer v.Release()
+	_, st := r.Map(vm.PermRead, 0, v, 0, page, vm.ProtRead)
+	want(t, "map", st, zx.ErrNoMemory)
+	if l := must[[]vm.MapInfo](t)(as.Maps()); len(l) != n+1 {
+		t.Errorf("%d regions, listed as %d", n, len(l))
+	}
+	want(t, "destroy", r.Destroy(), zx.OK)
+	want(t, "unmap", as.Root().Unmap(vm.UserBase, size, true), zx.OK)
+	_, st = as.Root().Allocate(all, 0, page)
+	want(t, "allocate after that", st, zx.OK)
+	as.Destroy()
+}
