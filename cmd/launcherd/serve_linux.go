@@ -206,7 +206,7 @@ func (s *server) accept(ctx context.Context) {
 	}
 }
 
-func (s *server) serve(ctx context.Context, t *hostlink.Transport, log *zap.Logger) {
+func (s *server) serve(ctx context.Context, t *hostlink.Conn, log *zap.Logger) {
 	log.Debug("connected")
 	err := s.launcher.Serve(ctx, t, wire.MonitorDispatcher(s.monitor), lifecycle.LifecycleDispatcher(s))
 	if err != nil && ctx.Err() == nil {

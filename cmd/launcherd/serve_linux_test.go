@@ -175,7 +175,7 @@ func (c *client) launch(t *testing.T, program string, args ...string) *hostlink.
 
 func returns(t *testing.T, p *hostlink.Task, want int64) {
 	t.Helper()
-	if code, err := p.Wait(t.Context()); err != nil || code != want {
+	if code, _, err := p.Wait(t.Context()); err != nil || code != want {
 		t.Errorf("return code %d, %v, want %d", code, err, want)
 	}
 }
@@ -544,7 +544,7 @@ func (d *testDaemon) visit(what int) error {
 			return err
 		}
 		defer p.Close()
-		if code, err := p.Wait(ctx); err != nil || code != int64(what) {
+		if code, _, err := p.Wait(ctx); err != nil || code != int64(what) {
 			return fmt.Errorf("return code %d, %w", code, err)
 		}
 	}

@@ -124,7 +124,7 @@ func (s *spawn) run(ctx context.Context, exe *os.File, libs *ldsvc.Service, args
 	}
 	defer p.Close()
 	defer context.AfterFunc(ctx, func() { job.Kill() })()
-	code, err := p.Wait(context.WithoutCancel(ctx))
+	code, reason, err := p.Wait(context.WithoutCancel(ctx))
 	if errors.Is(err, zx.ErrPeerClosed) {
 		return failed(errors.New("the daemon ended"))
 	}
@@ -132,6 +132,9 @@ func (s *spawn) run(ctx context.Context, exe *os.File, libs *ldsvc.Service, args
 		return failed(err)
 	}
 	job.Kill() // what it started and left behind
+	if reason != "" && ctx.Err() == nil {
+		s.log.Warn(s.name + ": " + reason)
+	}
 	s.out.Wait()
 	return errorFor(code)
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"go.fuchsia.dev/fidl-go"
+	"go.fuchsia.dev/launcherd/internal/vfs"
 	"go.fuchsia.dev/launcherd/zx"
 )
 
@@ -20,22 +21,32 @@ const CopyLimit = 256 << 20
 // them. What it made lives on when the connection that brought it ends. Its
 // methods may be called from several goroutines.
 type Bridge struct {
+	// Reason, unless nil, says why a process was killed, which its task
+	// descriptor tells after the return code; "" if it ended by itself. The
+	// handle is lent. It is set before the Bridge is used.
+	Reason func(process zx.Handle) string
+
 	log    *zap.Logger
+	fs     *vfs.FS         // of the directories that came
 	ctx    context.Context // ends with the Bridge
 	cancel context.CancelFunc
 
 	mu      sync.Mutex // guards what follows, and adding to the WaitGroups
 	closed  bool
-	tokens  map[uint64]*token // by the SO_COOKIE of the socket that was given away
-	all     sync.WaitGroup    // every goroutine
-	streams sync.WaitGroup    // those that copy from a Zircon socket to a descriptor
+	tokens  map[uint64]*token  // by the SO_COOKIE of the socket that was given away
+	unused  map[uint64]*unused // likewise
+	all     sync.WaitGroup     // every goroutine
+	streams sync.WaitGroup     // those that copy from a Zircon socket to a descriptor
 }
 
 // NewBridge makes a Bridge. log hears of what is refused behind a connection's
 // back.
 func NewBridge(log *zap.Logger) *Bridge {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Bridge{log: log, ctx: ctx, cancel: cancel, tokens: map[uint64]*token{}}
+	return &Bridge{
+		log: log, fs: vfs.New(log), ctx: ctx, cancel: cancel,
+		tokens: map[uint64]*token{}, unused: map[uint64]*unused{},
+	}
 }
 
 // Close ends the Bridge. Until ctx ends, it waits for the streams of programs
@@ -56,6 +67,7 @@ func (b *Bridge) Close(ctx context.Context) {
 	b.cancel()
 	b.all.Wait()
 	<-flushed
+	b.fs.Close()
 }
 
 // spawn runs f in a goroutine that Close waits for. false: the Bridge is closed
@@ -76,11 +88,22 @@ func (b *Bridge) spawn(f func(ctx context.Context)) bool {
 
 var errBridgeClosed = fmt.Errorf("the link is closed: %w", zx.ErrCanceled)
 
+// sender is what is known of who sends descriptors.
+type sender struct {
+	// trusted: it is of this process's user, or root, and so may have files
+	// opened in the name of that user.
+	trusted bool
+	// within: what it sends is itself on its way within a channel.
+	within bool
+	// whole: directories that it sends come with the right to change them.
+	whole bool
+}
+
 // importAll makes handles of descriptors, which it consumes: all or, after an
 // error, none.
-func (b *Bridge) importAll(fds []int, infos []zx.HandleInfo, within bool) error {
+func (b *Bridge) importAll(fds []int, infos []zx.HandleInfo, from sender) error {
 	for i, fd := range fds {
-		o, err := b.importFD(fd, within)
+		o, err := b.importFD(fd, from)
 		if err == nil {
 			infos[i], err = infoOf(o)
 		}
@@ -106,8 +129,8 @@ func infoOf(o zx.Object) (zx.HandleInfo, error) {
 }
 
 // exportAll makes descriptors of handles, which it consumes: all or, after an
-// error, none.
-func (b *Bridge) exportAll(hs []zx.HandleDisposition) (fds []int, err error) {
+// error, none. trusted is of who gets them, as in sender.
+func (b *Bridge) exportAll(hs []zx.HandleDisposition, trusted bool) (fds []int, err error) {
 	defer func() {
 		for _, d := range hs {
 			if d.Op == zx.HandleOpMove {
@@ -127,7 +150,7 @@ func (b *Bridge) exportAll(hs []zx.HandleDisposition) (fds []int, err error) {
 		if err != nil {
 			return fds, fmt.Errorf("handle %d of %d: %w", i+1, len(hs), err)
 		}
-		fd, err := b.Export(o)
+		fd, err := b.export(o, trusted)
 		if err != nil {
 			return fds, fmt.Errorf("handle %d of %d: %w", i+1, len(hs), err)
 		}
@@ -167,10 +190,9 @@ func sent(d *zx.HandleDisposition) (zx.Object, error) {
 
 // Transport is a fidl.Transport over a socket, with the handles of this process.
 type Transport struct {
-	b *Bridge
-	p *packets
-	// within: what it reads is itself on its way within a channel.
-	within bool
+	b    *Bridge
+	p    *packets
+	from sender
 }
 
 var _ fidl.Transport = (*Transport)(nil)
@@ -178,11 +200,16 @@ var _ fidl.Transport = (*Transport)(nil)
 // ReadMsg is fidl.Transport's. When it refuses the descriptors of a message it
 // tells the peer why in an epitaph.
 func (t *Transport) ReadMsg(ctx context.Context, b []byte, h []zx.HandleInfo) (nb, nh int, err error) {
+	return t.read(ctx, b, h, func([]byte) sender { return t.from })
+}
+
+// read is ReadMsg; from says of a message how its descriptors are to be taken.
+func (t *Transport) read(ctx context.Context, b []byte, h []zx.HandleInfo, from func(message []byte) sender) (nb, nh int, err error) {
 	nb, fds, err := t.p.recv(ctx, b)
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := t.b.importAll(fds, h, t.within); err != nil {
+	if err := t.b.importAll(fds, h, from(b[:nb])); err != nil {
 		f := fidl.V2
 		if hdr, e := fidl.ParseHeader(b[:nb]); e == nil {
 			f = hdr.Format
@@ -195,7 +222,7 @@ func (t *Transport) ReadMsg(ctx context.Context, b []byte, h []zx.HandleInfo) (n
 
 // WriteMsg is fidl.Transport's.
 func (t *Transport) WriteMsg(b []byte, h []zx.HandleDisposition) error {
-	fds, err := t.b.exportAll(h)
+	fds, err := t.b.exportAll(h, t.from.trusted)
 	if err != nil {
 		return err
 	}

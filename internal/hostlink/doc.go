@@ -13,8 +13,16 @@
 //   - SEQPACKET socket: a channel, packets being messages
 //   - stream socket, pipe, FIFO, terminal, character device: a socket, open in
 //     the directions that the descriptor is
+//   - directory, opened in any way, also as a path: a channel that speaks
+//     fuchsia.io.Directory, served by the Bridge. What is below can be read and
+//     executed, and changed only if it came in a request of [Conn].Whole. From a
+//     user other than this process's it is a channel that was closed, with the
+//     epitaph ACCESS_DENIED, as the Bridge would open files for it that are not
+//     its own.
 //   - a descriptor that a Bridge made for a handle without a kind of its own
 //     (below): a duplicate of that very handle
+//   - a descriptor that a Bridge made for a channel, if nothing has gone by it
+//     yet: that very channel
 //
 // Anything else is refused, with NOT_SUPPORTED, and a file that cannot be read
 // with ACCESS_DENIED.
@@ -27,8 +35,8 @@
 //   - anything else: a SEQPACKET socket that stands for the handle. Sent back, it
 //     is the handle again; closed, it closes the handle. That of a process or job
 //     is a task descriptor besides: once the task has terminated it can be read,
-//     and gives the return code, 8 bytes little endian, once, and then the end of
-//     the file; and the 4 bytes "kill", written to it, kill the task.
+//     and gives a packet, once, and then the end of the file: the return code, 8
+//     bytes little endian, and after it, as text, why a process was killed; and the 4 bytes "kill", written to it, kill the task.
 //
 // Behind sockets and channels a pump copies between the kernel object and the
 // descriptor. It reads no further than the other side has room for, so a slow

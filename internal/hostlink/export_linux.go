@@ -14,7 +14,10 @@ import (
 // that cannot be read, NO_MEMORY for one that is too large to copy,
 // NOT_SUPPORTED for a datagram socket, NO_RESOURCES when there are no more
 // descriptors, CANCELED after Close.
-func (b *Bridge) Export(o zx.Object) (int, error) {
+func (b *Bridge) Export(o zx.Object) (int, error) { return b.export(o, true) }
+
+// export is Export; trusted is of who gets the descriptor, as in sender.
+func (b *Bridge) export(o zx.Object, trusted bool) (int, error) {
 	bi, err := o.BasicInfo()
 	if err != nil {
 		o.Close()
@@ -26,7 +29,7 @@ func (b *Bridge) Export(o zx.Object) (int, error) {
 		defer v.Close()
 		return exportVMO(&v)
 	case zx.ObjTypeChannel:
-		return b.exportChannel(zx.ChannelFromHandle(o.Take()))
+		return b.exportChannel(zx.ChannelFromHandle(o.Take()), trusted)
 	case zx.ObjTypeSocket:
 		return b.exportSocket(zx.SocketFromHandle(o.Take()))
 	}

@@ -156,7 +156,6 @@ func TestImportRefuses(t *testing.T) {
 		fd   int
 		want zx.Status
 	}{
-		{"directory", open(dir, unix.O_RDONLY), zx.ErrNotSupported},
 		{"path", open(filepath.Join(dir, "large"), unix.O_PATH), zx.ErrNotSupported},
 		{"write-only file", open(filepath.Join(dir, "new"), unix.O_WRONLY|unix.O_CREAT), zx.ErrAccessDenied},
 		{"file too large to copy", large, zx.ErrNoMemory},
@@ -580,13 +579,18 @@ func TestTransportRefuses(t *testing.T) {
 	b := bridge(t)
 	l, tr := connect(t, b)
 	r, w := pipe(t)
-	dir, err := os.Open(t.TempDir())
+	datagram, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dir.Close()
+	defer datagram.Close()
+	bad, err := datagram.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bad.Close()
 	var hs []zx.Handle
-	for _, f := range []*os.File{w, dir, w} {
+	for _, f := range []*os.File{w, bad, w} {
 		h, err := l.Add(f)
 		if err != nil {
 			t.Fatal(err)

@@ -7,24 +7,30 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"go.fuchsia.dev/fidl-go"
+	"go.fuchsia.dev/launcherd/internal/vfs"
 	"go.fuchsia.dev/launcherd/zx"
 )
 
 func refused(what string) error { return fmt.Errorf("%s: %w", what, zx.ErrNotSupported) }
 
 // Import makes a handle of a descriptor, as the package describes, and consumes
-// it in every case. The caller owns the handle. NOT_SUPPORTED for a kind of
-// descriptor that is no handle, ACCESS_DENIED for a file that cannot be read,
-// NO_MEMORY for one that is too large to copy, CANCELED after Close.
+// it in every case, as if a client of this process's user had sent it. The
+// caller owns the handle. NOT_SUPPORTED for a kind of descriptor that is no
+// handle, ACCESS_DENIED for a file that cannot be read, NO_MEMORY for one that is
+// too large to copy, CANCELED or BAD_STATE after Close.
 //
 // Sockets become non-blocking for all who have them.
-func (b *Bridge) Import(fd int) (zx.Object, error) { return b.importFD(fd, false) }
+func (b *Bridge) Import(fd int) (zx.Object, error) { return b.importFD(fd, sender{trusted: true}) }
 
-func (b *Bridge) importFD(fd int, within bool) (zx.Object, error) {
+func (b *Bridge) importFD(fd int, from sender) (zx.Object, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		unix.Close(fd)
 		return zx.Object{}, fmt.Errorf("stat: %w: %w", zx.ErrBadHandle, err)
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return b.importDirectory(fd, from)
 	}
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil || flags&unix.O_PATH != 0 {
@@ -40,10 +46,42 @@ func (b *Bridge) importFD(fd int, within bool) (zx.Object, error) {
 	case unix.S_IFIFO, unix.S_IFCHR:
 		return b.importStream(openAgain(fd, &st, acc), acc)
 	case unix.S_IFSOCK:
-		return b.importSocket(fd, within)
+		return b.importSocket(fd, from)
 	}
 	unix.Close(fd)
-	return zx.Object{}, refused("neither file, pipe, terminal nor socket")
+	return zx.Object{}, refused("neither file, directory, pipe, terminal nor socket")
+}
+
+// importDirectory makes a channel that speaks fuchsia.io.Directory of a
+// directory, which it consumes. What is below is opened by this process: one
+// that comes from another user, who may not open it, is a channel that was
+// closed with ACCESS_DENIED.
+func (b *Bridge) importDirectory(fd int, from sender) (zx.Object, error) {
+	defer unix.Close(fd)
+	if !from.trusted {
+		return deadChannel(zx.ErrAccessDenied)
+	}
+	node, err := vfs.Host(fmt.Sprint("/proc/self/fd/", fd), vfs.Options{Executable: true, Writable: from.whole})
+	if err != nil {
+		return zx.Object{}, err
+	}
+	defer node.Close()
+	c, err := b.fs.Connect(node)
+	return zx.ObjectFromHandle(c.Take()), err
+}
+
+// deadChannel gives a channel whose other end was closed, with an epitaph.
+func deadChannel(why zx.Status) (zx.Object, error) {
+	client, server, err := zx.NewChannel()
+	if err != nil {
+		return zx.Object{}, err
+	}
+	defer server.Close()
+	if err := fidl.SendEpitaph(&server, fidl.V2, why); err != nil {
+		client.Close()
+		return zx.Object{}, err
+	}
+	return zx.ObjectFromHandle(client.Take()), nil
 }
 
 // importFile makes a VMO of a file, which it does not close.
@@ -115,16 +153,20 @@ func copyChunks(size int64, f func(p []byte, off int64) error) error {
 	return nil
 }
 
-func (b *Bridge) importSocket(fd int, within bool) (zx.Object, error) {
+func (b *Bridge) importSocket(fd int, from sender) (zx.Object, error) {
 	if o, ok, err := b.redeem(fd); ok {
 		unix.Close(fd)
 		return o, err
+	}
+	if c, ok := b.reclaim(fd); ok {
+		unix.Close(fd)
+		return zx.ObjectFromHandle(c.Take()), nil
 	}
 	kind := sockopt(fd, unix.SO_TYPE)
 	switch {
 	case sockopt(fd, unix.SO_ACCEPTCONN) != 0:
 	case kind == unix.SOCK_SEQPACKET && sockopt(fd, unix.SO_DOMAIN) == unix.AF_UNIX:
-		return b.importChannel(fd, within)
+		return b.importChannel(fd, from)
 	case kind == unix.SOCK_STREAM:
 		if err := unix.SetNonblock(fd, true); err != nil {
 			unix.Close(fd)

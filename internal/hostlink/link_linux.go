@@ -186,19 +186,19 @@ func (l *Link) Task(h zx.Handle) (*Task, error) {
 	return &Task{p}, nil
 }
 
-// Wait waits for the task's end and gives its return code, once. The error wraps
-// zx.ErrPeerClosed when the daemon ended first.
-func (t *Task) Wait(ctx context.Context) (int64, error) {
-	var b [9]byte
+// Wait waits for the task's end and gives its return code and, if it was killed,
+// why; once. The error wraps zx.ErrPeerClosed when the daemon ended first.
+func (t *Task) Wait(ctx context.Context) (code int64, reason string, err error) {
+	var b [8 + MaxReason]byte
 	n, fds, err := t.p.recv(ctx, b[:])
 	closeFDs(fds)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	if n != 8 {
-		return 0, fmt.Errorf("a return code of %d bytes: %w", n, zx.ErrIO)
+	if n < 8 {
+		return 0, "", fmt.Errorf("a return code of %d bytes: %w", n, zx.ErrIO)
 	}
-	return int64(binary.LittleEndian.Uint64(b[:])), nil
+	return int64(binary.LittleEndian.Uint64(b[:])), string(b[8:n]), nil
 }
 
 // Kill kills the task. It does not wait.

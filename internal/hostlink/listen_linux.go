@@ -145,15 +145,15 @@ type Peer struct {
 // ErrNotAllowed is for a user who may not connect.
 var ErrNotAllowed = errors.New("this user may not connect")
 
-// Accept waits for a connection, and gives it as a transport of b's. It closes
-// one of a user who may not connect; the error is ErrNotAllowed then, with peer
-// set, and the next Accept can succeed.
-func (l *Listener) Accept(b *Bridge) (t *Transport, peer Peer, err error) {
-	c, err := l.l.AcceptUnix()
+// Accept waits for a connection, whose descriptors b deals with. It closes one of
+// a user who may not connect; the error is ErrNotAllowed then, with peer set, and
+// the next Accept can succeed.
+func (l *Listener) Accept(b *Bridge) (c *Conn, peer Peer, err error) {
+	s, err := l.l.AcceptUnix()
 	if err != nil {
 		return nil, Peer{}, err
 	}
-	p, err := newPackets(c)
+	p, err := newPackets(s)
 	if err != nil {
 		return nil, Peer{}, err
 	}
@@ -169,5 +169,6 @@ func (l *Listener) Accept(b *Bridge) (t *Transport, peer Peer, err error) {
 		p.close()
 		return nil, peer, err
 	}
-	return &Transport{b, p, false}, peer, nil
+	own := peer.UID == 0 || peer.UID == uint32(os.Getuid())
+	return newConn(&Transport{b, p, sender{trusted: own}}), peer, nil
 }

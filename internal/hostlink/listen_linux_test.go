@@ -2,6 +2,7 @@ package hostlink
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -131,10 +132,13 @@ func TestPeerUser(t *testing.T) {
 			t.Skip("no python3 that others can run")
 		}
 		cmd := exec.Command(python, "-c", `
-import socket, sys
+import os, socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 s.connect(sys.argv[1])
-print(len(s.recv(1)))`, path)
+print(len(s.recv(1)))
+if sys.argv[2] == "true":
+    socket.send_fds(s, [b"the root directory"], [os.open("/", os.O_PATH)])
+s.recv(1)`, path, fmt.Sprint(allowed))
 		var out strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &out
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
@@ -155,6 +159,9 @@ print(len(s.recv(1)))`, path)
 			if err := tr.WriteMsg([]byte("x"), nil); err != nil {
 				t.Error(err)
 			}
+			// Its directories are not opened in the name of this process's user.
+			c := zx.ChannelFromHandle(receive(t, tr, "the root directory", zx.ObjTypeChannel))
+			checkDead(t, &c)
 			tr.Close()
 		}
 		if err := cmd.Wait(); err != nil {

@@ -87,7 +87,7 @@ func connect(t *testing.T, b *Bridge) (*Link, *Transport) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &Transport{b, p, false}
+	tr := &Transport{b, p, sender{trusted: true}}
 	t.Cleanup(func() { l.Close(); tr.Close() })
 	return l, tr
 }

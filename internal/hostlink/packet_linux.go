@@ -72,25 +72,40 @@ func closeFDs(fds []int) {
 
 var past = time.Unix(1, 0)
 
+// reading has the end of ctx end a read that waits, until done is called.
+func (p *packets) reading(ctx context.Context) (done func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	expired := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(expired)
+		_ = p.f.SetReadDeadline(past) // fails when closed, which ends the wait too
+	})
+	return func() {
+		if !stop() {
+			<-expired
+			_ = p.f.SetReadDeadline(time.Time{}) // another reader may come
+		}
+	}
+}
+
+// wait waits until recv would not wait, or ctx ends. It counts as receiving.
+func (p *packets) wait(ctx context.Context) {
+	defer p.reading(ctx)()
+	_ = p.raw.Read(readable) // closed, or ctx ended
+}
+
+// abort ends reads and sends that wait, and those to come.
+func (p *packets) abort() { _ = p.f.SetDeadline(past) }
+
 // recv waits for a packet, fills b, and gives the descriptors, which are the
 // caller's and closed on exec. The errors are zx.ErrPeerClosed at the end,
 // zx.ErrCanceled after close, that of ctx, and zx.ErrInvalidArgs for a packet
 // that is larger than b or has more than maxFDs descriptors (or more than this
 // process can open). A packet without bytes cannot be told from the end.
 func (p *packets) recv(ctx context.Context, b []byte) (n int, fds []int, err error) {
-	if ctx.Done() != nil {
-		expired := make(chan struct{})
-		stop := context.AfterFunc(ctx, func() {
-			defer close(expired)
-			_ = p.f.SetReadDeadline(past) // fails when closed, which ends the wait too
-		})
-		defer func() {
-			if !stop() {
-				<-expired
-				_ = p.f.SetReadDeadline(time.Time{}) // another reader may come
-			}
-		}()
-	}
+	defer p.reading(ctx)()
 	oob := make([]byte, unix.CmsgSpace(4*maxFDs))
 	var oobn, flags int
 	var rerr error
@@ -152,11 +167,13 @@ func rights(oob []byte) (fds []int, err error) {
 
 // readable says whether recv would not wait.
 func (p *packets) readable() (yes bool) {
-	_ = p.raw.Control(func(fd uintptr) { // fails when closed
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
-		yes = err == nil && n > 0
-	})
+	_ = p.raw.Control(func(fd uintptr) { yes = readable(fd) }) // fails when closed
 	return yes
+}
+
+func readable(fd uintptr) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	return err == nil && n > 0
 }
 
 // send sends a packet, waiting for room. The descriptors stay the caller's.

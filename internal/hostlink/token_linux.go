@@ -20,6 +20,10 @@ type token struct {
 	cookie uint64    // of the socket that was given away
 }
 
+// MaxReason is how much a task descriptor tells of why a process was killed, in
+// bytes.
+const MaxReason = 1024
+
 // killCommand, written to a task descriptor, kills the task.
 const killCommand = "kill"
 
@@ -94,7 +98,7 @@ func (b *Bridge) run(ctx context.Context, t *token) {
 		waiting.Add(1)
 		go func() {
 			defer waiting.Done()
-			t.sendEnd(ctx)
+			b.sendEnd(ctx, t)
 		}()
 	}
 	buf := make([]byte, len(killCommand)+1)
@@ -112,8 +116,9 @@ func (b *Bridge) run(ctx context.Context, t *token) {
 	}
 }
 
-// sendEnd waits for the end of the task and tells the return code.
-func (t *token) sendEnd(ctx context.Context) {
+// sendEnd waits for the end of the task, and tells the return code and why it was
+// killed.
+func (b *Bridge) sendEnd(ctx context.Context, t *token) {
 	if _, err := t.o.Wait(ctx, zx.TaskTerminated, zx.InfiniteFuture); err != nil {
 		// When everything ends at once, the end of the task comes first.
 		if _, err := t.o.Wait(context.Background(), zx.TaskTerminated, zx.InfinitePast); err != nil {
@@ -124,7 +129,12 @@ func (t *token) sendEnd(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	_ = t.p.send(binary.LittleEndian.AppendUint64(nil, uint64(code)), nil) // whoever has gone needs no answer
+	end := binary.LittleEndian.AppendUint64(nil, uint64(code))
+	if b.Reason != nil && t.typ == zx.ObjTypeProcess {
+		reason := b.Reason(t.o.Handle())
+		end = append(end, reason[:min(len(reason), MaxReason)]...)
+	}
+	_ = t.p.send(end, nil) // whoever has gone needs no answer
 	t.p.endWrites()
 }
 

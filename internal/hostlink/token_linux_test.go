@@ -108,11 +108,11 @@ func TestTaskKill(t *testing.T) {
 	if err := task.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if code, err := task.Wait(testContext(t)); err != nil || code != zx.RetcodeSyscallKill {
+	if code, _, err := task.Wait(testContext(t)); err != nil || code != zx.RetcodeSyscallKill {
 		t.Errorf("return code %d, %v, want %d", code, err, zx.RetcodeSyscallKill)
 	}
 	// Then comes the end of the file.
-	if _, err := task.Wait(testContext(t)); !errors.Is(err, zx.ErrPeerClosed) {
+	if _, _, err := task.Wait(testContext(t)); !errors.Is(err, zx.ErrPeerClosed) {
 		t.Errorf("%v, want PEER_CLOSED", err)
 	}
 }
@@ -156,7 +156,7 @@ func TestTaskRights(t *testing.T) {
 	if err := strong.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := weak.Wait(testContext(t)); err != nil {
+	if _, _, err := weak.Wait(testContext(t)); err != nil {
 		t.Error(err)
 	}
 }
@@ -187,7 +187,7 @@ func TestTaskComesBack(t *testing.T) {
 		back.Wait(testContext(t), zx.ProcessTerminated, zx.InfiniteFuture)
 		back.Close()
 	}
-	if _, err := task.Wait(testContext(t)); err != nil {
+	if _, _, err := task.Wait(testContext(t)); err != nil {
 		t.Error(err)
 	}
 }
@@ -204,7 +204,7 @@ func TestTaskClosed(t *testing.T) {
 		t.Errorf("%+v, %v", info, err)
 	}
 	task.Kill()
-	if _, err := task.Wait(testContext(t)); err != nil {
+	if _, _, err := task.Wait(testContext(t)); err != nil {
 		t.Error(err)
 	}
 }
@@ -221,7 +221,7 @@ func TestJobTask(t *testing.T) {
 	if err := task.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if code, err := task.Wait(testContext(t)); err != nil || code != zx.RetcodeSyscallKill {
+	if code, _, err := task.Wait(testContext(t)); err != nil || code != zx.RetcodeSyscallKill {
 		t.Errorf("return code %d, %v", code, err)
 	}
 }
@@ -280,7 +280,7 @@ func TestCloseFlushes(t *testing.T) {
 	if got := readAll(t, r); got != text {
 		t.Errorf("read %q, want %q", got, text)
 	}
-	if code, err := task.Wait(testContext(t)); err != nil || code != zx.RetcodeSyscallKill {
+	if code, _, err := task.Wait(testContext(t)); err != nil || code != zx.RetcodeSyscallKill {
 		t.Errorf("return code %d, %v", code, err)
 	}
 	// Nothing new begins.
