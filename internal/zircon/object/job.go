@@ -1,6 +1,7 @@
 package object
 
 import (
+	"container/list"
 	"slices"
 	"sync"
 
@@ -34,19 +35,20 @@ type Job struct {
 	Core
 	named
 	k      *Kernel
-	parent *Job // nil for the root
-	height int  // how many levels of jobs may be below
+	parent *Job          // nil for the root
+	height int           // how many levels of jobs may be below
+	place  *list.Element // guarded by parent.mu: in its jobs
 
 	exceptions exceptionate
 	debuggers  []*exceptionate // guarded by mu
 
 	mu      sync.Mutex
-	state   jobState   // guarded by mu
-	jobs    []*Job     // guarded by mu; oldest first
-	procs   []*Process // guarded by mu; oldest first
-	policy  policy     // guarded by mu
-	retcode int64      // guarded by mu
-	oomKill bool       // guarded by mu
+	state   jobState  // guarded by mu
+	jobs    list.List // of *Job; guarded by mu; oldest first
+	procs   list.List // of *Process; guarded by mu; oldest first
+	policy  policy    // guarded by mu
+	retcode int64     // guarded by mu
+	oomKill bool      // guarded by mu
 }
 
 type jobState uint8
@@ -88,7 +90,7 @@ func (j *Job) NewJob() (*Job, zx.Status) {
 	if j.state != jobReady {
 		return nil, zx.ErrBadState
 	}
-	j.jobs = append(j.jobs, c)
+	c.place = j.jobs.PushBack(c)
 	j.showChildrenLocked()
 	return c, zx.OK
 }
@@ -111,20 +113,20 @@ func (j *Job) addProcess(p *Process) bool {
 	if j.state != jobReady {
 		return false
 	}
-	j.procs = append(j.procs, p)
+	p.place = j.procs.PushBack(p)
 	j.showChildrenLocked()
 	return true
 }
 
 func (j *Job) removeProcess(p *Process) {
 	j.mu.Lock()
-	j.procs = slices.DeleteFunc(j.procs, func(x *Process) bool { return x == p })
+	j.procs.Remove(p.place)
 	j.childGoneUnlock()
 }
 
 func (j *Job) removeJob(c *Job) {
 	j.mu.Lock()
-	j.jobs = slices.DeleteFunc(j.jobs, func(x *Job) bool { return x == c })
+	j.jobs.Remove(c.place)
 	j.childGoneUnlock()
 }
 
@@ -142,7 +144,7 @@ func (j *Job) childGoneUnlock() {
 
 // diesLocked says whether the job is to die now, and makes sure it does once.
 func (j *Job) diesLocked() bool {
-	if len(j.jobs)+len(j.procs) > 0 || j.state == jobDead || j.parent == nil && j.state == jobReady {
+	if j.jobs.Len()+j.procs.Len() > 0 || j.state == jobDead || j.parent == nil && j.state == jobReady {
 		return false
 	}
 	if j.state == jobReady && j.HandleCount() > 0 {
@@ -178,13 +180,13 @@ func (j *Job) onZeroHandles() {
 
 func (j *Job) showChildrenLocked() {
 	var set zx.Signals
-	if len(j.jobs) == 0 {
+	if j.jobs.Len() == 0 {
 		set |= zx.JobNoJobs
 	}
-	if len(j.procs) == 0 {
+	if j.procs.Len() == 0 {
 		set |= zx.JobNoProcesses
 	}
-	if len(j.jobs)+len(j.procs) == 0 {
+	if j.jobs.Len()+j.procs.Len() == 0 {
 		set |= zx.JobNoChildren
 	}
 	j.updateSignals((zx.JobNoJobs|zx.JobNoProcesses|zx.JobNoChildren)&^set, set)
@@ -202,8 +204,8 @@ func (j *Job) Kill(retcode int64) {
 			continue
 		}
 		x.state, x.retcode = jobKilling, retcode
-		procs := slices.Clone(x.procs)
-		todo = append(todo, x.jobs...)
+		procs := listed[*Process](&x.procs)
+		todo = append(todo, listed[*Job](&x.jobs)...)
 		dies := x.diesLocked()
 		x.mu.Unlock()
 		if dies {
@@ -220,7 +222,7 @@ func (j *Job) Kill(retcode int64) {
 func (j *Job) SetPolicy(l []BasicPolicy, absolute bool) zx.Status {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.jobs)+len(j.procs) > 0 {
+	if j.jobs.Len()+j.procs.Len() > 0 {
 		return zx.ErrBadState
 	}
 	n, st := j.policy.add(l, absolute)
@@ -234,44 +236,50 @@ func (j *Job) SetPolicy(l []BasicPolicy, absolute bool) zx.Status {
 // job has children. A job above that wants more has its way.
 func (j *Job) SetTimerSlack(s TimerSlack) zx.Status {
 	const modes = 3
-	if s.Min < 0 || s.Mode >= modes {
-		return zx.ErrInvalidArgs
-	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.jobs)+len(j.procs) > 0 {
+	switch {
+	case j.jobs.Len()+j.procs.Len() > 0:
 		return zx.ErrBadState
+	case s.Min < 0 || s.Mode >= modes:
+		return zx.ErrInvalidArgs
 	}
 	s.Min = max(s.Min, j.policy.slack.Min)
 	j.policy.slack = s
 	return zx.OK
 }
 
+// listed are the elements of l.
+func listed[T any](l *list.List) []T {
+	ts := make([]T, 0, l.Len())
+	for e := l.Front(); e != nil; e = e.Next() {
+		ts = append(ts, e.Value.(T))
+	}
+	return ts
+}
+
 // Jobs and Processes are the children, oldest first.
 func (j *Job) Jobs() []*Job {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.Clone(j.jobs)
+	return listed[*Job](&j.jobs)
 }
 
 func (j *Job) Processes() []*Process {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.Clone(j.procs)
+	return listed[*Process](&j.procs)
 }
 
 // Child gives a handle with rights to the child with a koid, and nil for none.
 func (j *Job) Child(koid zx.Koid, rights zx.Rights) *Handle {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, c := range j.jobs {
-		if c.koid == koid {
-			return NewHandle(c, rights)
-		}
-	}
-	for _, p := range j.procs {
-		if p.koid == koid {
-			return NewHandle(p, rights)
+	for _, l := range []*list.List{&j.jobs, &j.procs} {
+		for e := l.Front(); e != nil; e = e.Next() {
+			if o := e.Value.(Object); o.Koid() == koid {
+				return NewHandle(o, rights)
+			}
 		}
 	}
 	return nil

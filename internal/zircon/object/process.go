@@ -1,6 +1,7 @@
 package object
 
 import (
+	"container/list"
 	"errors"
 	"fmt"
 	"runtime"
@@ -29,7 +30,8 @@ type Process struct {
 	named
 	k       *Kernel
 	job     *Job
-	host    bool // launcherd itself: no space, no threads, cannot be killed
+	place   *list.Element // guarded by job.mu: in its procs
+	host    bool          // launcherd itself: no space, no threads, cannot be killed
 	handles *HandleTable
 	aspace  *vm.Aspace
 	policy  policy
