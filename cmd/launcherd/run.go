@@ -4,17 +4,11 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -32,12 +26,7 @@ import (
 // runFlags are the flags of launcherd run.
 type runFlags struct {
 	*globals
-	libs []string
-	env  []string
-	name string
-
-	pkg      string
-	binds    []string
+	programFlags
 	packages string
 	trace    traceFlags
 }
@@ -67,12 +56,8 @@ started also ends when the program does.
 	}
 	fl := cmd.Flags()
 	fl.SetInterspersed(false)
-	fl.StringArrayVar(&f.libs, "lib", nil, "look for shared libraries in `DIR` (repeatable; then in the program's ../lib and in $FUCHSIA_SDK)")
-	fl.StringArrayVar(&f.env, "env", nil, "set an environment variable: `NAME=VALUE`, or NAME to pass on one's own (repeatable)")
-	fl.StringVar(&f.pkg, "pkg", "", "serve `DIR` as /pkg (the directory above the program's, if that is bin/)")
-	fl.StringArrayVar(&f.binds, "bind", nil, "serve a directory: `PATH=DIR`, or PATH=DIR:rw for one that can be changed (repeatable)")
-	fl.StringVar(&f.packages, "packages", "", "let #!resolve and fuchsia.process.Resolver find programs in the packages in `DIR`")
-	fl.StringVar(&f.name, "name", "", "the process's `NAME` (the program's file name)")
+	f.programFlags.add(fl)
+	addPackages(fl, &f.packages)
 	f.trace.add(fl)
 	return cmd
 }
@@ -80,7 +65,7 @@ started also ends when the program does.
 func (f *runFlags) run(ctx context.Context, args []string) error {
 	log := f.logger()
 	defer log.Sync()
-	env, err := environment(f.env)
+	env, err := f.environment()
 	if err != nil {
 		return exit(exitFailure, "%w", err)
 	}
@@ -131,7 +116,7 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 	defer job.Kill()
 	p.Job = &job
 
-	libs, err := ldsvc.New(libraryDirs(f.libs, program), log)
+	libs, err := ldsvc.New(f.libraryDirs(program), log)
 	if err != nil {
 		return failed(err)
 	}
@@ -182,20 +167,6 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 	}
 	io.drain()
 	return errorFor(code)
-}
-
-// utcClock gives a clock that tells the host's UTC as it is now and goes on from
-// there. Programs can read it, not set it.
-func utcClock() (zx.Clock, error) {
-	c, err := zx.NewClock(0, 0)
-	if err != nil {
-		return zx.Clock{}, err
-	}
-	defer c.Close()
-	if err := c.Set(zx.Time(time.Now().UnixNano())); err != nil {
-		return zx.Clock{}, err
-	}
-	return c.Duplicate(zx.RightsBasic | zx.RightRead)
 }
 
 // spawn launches p by a connection to the Launcher of this process.
@@ -290,64 +261,4 @@ func (s *stdio) close() {
 	for i := range s.ends {
 		s.ends[i].Close()
 	}
-}
-
-// openProgram opens a program's file, or gives the error that ends the command.
-func openProgram(name string) (*os.File, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		var pe *os.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			return nil, exit(exitNotFound, "%s: %w", name, err)
-		}
-		return nil, exit(exitNotExecutable, "%s: %w", name, err)
-	}
-	st, err := f.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	if err != nil {
-		f.Close()
-		return nil, exit(exitNotExecutable, "%s: %w", name, err)
-	}
-	return f, nil
-}
-
-// environment turns the --env flags into NAME=VALUE strings.
-func environment(flags []string) ([]string, error) {
-	var env []string
-	for _, e := range flags {
-		name, _, given := strings.Cut(e, "=")
-		if name == "" {
-			return nil, fmt.Errorf("--env %q: no name", e)
-		}
-		if given {
-			env = append(env, e)
-		} else if v, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+v)
-		}
-	}
-	return env, nil
-}
-
-// sdkArch is what the SDK calls an architecture.
-var sdkArch = map[string]string{"amd64": "x64", "arm64": "arm64"}
-
-// libraryDirs are where the program's shared libraries are looked for.
-func libraryDirs(flags []string, program string) []string {
-	dirs := flags
-	candidates := []string{filepath.Join(filepath.Dir(program), "..", "lib")}
-	if sdk := os.Getenv("FUCHSIA_SDK"); sdk != "" {
-		arch := filepath.Join(sdk, "arch", sdkArch[runtime.GOARCH])
-		candidates = append(candidates, filepath.Join(arch, "sysroot", "dist", "lib"), filepath.Join(arch, "dist"))
-	}
-	for _, d := range candidates {
-		if st, err := os.Stat(d); err == nil && st.IsDir() {
-			dirs = append(dirs, d)
-		}
-	}
-	return dirs
 }

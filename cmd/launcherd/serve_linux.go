@@ -22,6 +22,7 @@ import (
 	"go.fuchsia.dev/launcherd/internal/monitor"
 	wire "go.fuchsia.dev/launcherd/internal/monitor/bindings/launcherd/monitor"
 	"go.fuchsia.dev/launcherd/internal/zircon"
+	"go.fuchsia.dev/launcherd/internal/zircon/object"
 	"go.fuchsia.dev/launcherd/launcher"
 	"go.fuchsia.dev/launcherd/zx"
 )
@@ -33,6 +34,8 @@ type serveFlags struct {
 	allow  []uint
 	drain  time.Duration
 	pool   int
+
+	packages string
 }
 
 func newServe(g *globals) *cobra.Command {
@@ -57,6 +60,7 @@ then killed. Another signal kills them at once.`,
 	fl.StringVar(&f.listen, "listen", "", socketHelp)
 	fl.UintSliceVar(&f.allow, "allow-uid", nil, "let the user with this `UID` connect too (repeatable)")
 	fl.DurationVar(&f.drain, "drain-timeout", 10*time.Second, "how long programs may run on when the daemon is to end")
+	addPackages(fl, &f.packages)
 	fl.IntVar(&f.pool, "pool", 4, "keep `N` processes ready, to launch faster")
 	return cmd
 }
@@ -88,19 +92,32 @@ func (f *serveFlags) run(ctx context.Context) error {
 	if err != nil {
 		return exit(exitFailure, "making a job: %w", err)
 	}
+	l := &launcher.Server{VDSO: zx.VDSO, Log: log}
+	services, err := newServices(l, f.packages, log)
+	if err != nil {
+		return exit(exitFailure, "%w", err)
+	}
 	conns, cancel := context.WithCancel(ctx)
 	defer cancel()
+	last, finish := context.WithCancel(ctx)
+	defer finish()
 	s := &server{
 		log:      log,
 		listener: listener,
 		job:      &job,
-		bridge:   hostlink.NewBridge(log),
-		launcher: &launcher.Server{VDSO: zx.VDSO, Log: log},
-		monitor:  &monitor.Server{Root: &job},
+		bridge:   hostlink.NewBridge(services.fs, log),
+		services: services,
+		launcher: l,
+		monitor: &monitor.Server{
+			Root: &job, Services: services.connect, Temporary: services.temporary, Clock: utcClock, Reason: killReason,
+		},
 		stop:     make(chan struct{}),
 		accepted: make(chan struct{}),
+		last:     last,
+		finish:   finish,
 		hangUp:   cancel,
 	}
+	s.bridge.Reason = killReason
 	go s.accept(conns)
 	s.notify(daemon.SdNotifyReady)
 	log.Info("serving", zap.String("socket", listener.Addr()))
@@ -160,6 +177,7 @@ type server struct {
 	listener *hostlink.Listener
 	job      *zx.Job // all that was launched is in it
 	bridge   *hostlink.Bridge
+	services *services
 	launcher *launcher.Server
 	monitor  *monitor.Server
 
@@ -168,6 +186,8 @@ type server struct {
 
 	accepted chan struct{}      // closed once no more connections come
 	failure  error              // why, if not because of end; after accepted
+	last     context.Context    // ends when connections are to end once they are idle,
+	finish   context.CancelFunc // by this
 	hangUp   context.CancelFunc // ends the connections
 	conns    sync.WaitGroup     // after accepted, it only falls
 }
@@ -206,9 +226,12 @@ func (s *server) accept(ctx context.Context) {
 	}
 }
 
-func (s *server) serve(ctx context.Context, t *hostlink.Conn, log *zap.Logger) {
+func (s *server) serve(ctx context.Context, c *hostlink.Conn, log *zap.Logger) {
 	log.Debug("connected")
-	err := s.launcher.Serve(ctx, t, wire.MonitorDispatcher(s.monitor), lifecycle.LifecycleDispatcher(s))
+	defer context.AfterFunc(s.last, c.End)()
+	defer context.AfterFunc(ctx, c.Abort)()
+	c.Whole = wire.MonitorOpenDirectoryOrdinal
+	err := s.launcher.Serve(ctx, c, wire.MonitorDispatcher(s.monitor), lifecycle.LifecycleDispatcher(s))
 	if err != nil && ctx.Err() == nil {
 		log.Warn("connection ended", zap.Error(err))
 		return
@@ -216,7 +239,18 @@ func (s *server) serve(ctx context.Context, t *hostlink.Conn, log *zap.Logger) {
 	log.Debug("disconnected")
 }
 
-// grace is how long clients have, at the end, to read what is still for them.
+// killReason says why a process, whose handle is lent, was killed; "" if it ended
+// by itself.
+func killReason(process zx.Handle) string {
+	p, st := object.Get[*object.Process](zircon.Self().Handles(), process, 0)
+	if st != zx.OK {
+		return ""
+	}
+	return p.KillReason()
+}
+
+// grace is how long clients have, at the end, to read the answers to what they
+// asked, and then what programs wrote.
 const grace = time.Second
 
 // end ends everything. Programs may run until ctx ends.
@@ -235,9 +269,7 @@ func (s *server) end(ctx context.Context) {
 	if err := s.monitor.WaitProcesses(context.Background()); err != nil {
 		s.log.Error("waiting for programs", zap.Error(err))
 	}
-	last, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	s.bridge.Close(last)
+	s.finish()
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -245,11 +277,15 @@ func (s *server) end(ctx context.Context) {
 	}()
 	select {
 	case <-gone:
-	case <-last.Done():
+	case <-time.After(grace):
 	}
 	s.hangUp()
 	<-gone
 	<-drained
+	last, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	s.bridge.Close(last)
+	s.services.close()
 	s.job.Close()
 }
 

@@ -15,6 +15,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"go.fuchsia.dev/fidl-go"
+	fio "go.fuchsia.dev/fidl-go/fuchsia/io"
 	"go.fuchsia.dev/fidl-go/fuchsia/process"
 
 	"go.fuchsia.dev/launcherd/fdio"
@@ -29,9 +31,7 @@ import (
 type spawnFlags struct {
 	*globals
 	clientFlags
-	libs []string
-	env  []string
-	name string
+	programFlags
 }
 
 func newSpawn(g *globals) *cobra.Command {
@@ -40,8 +40,10 @@ func newSpawn(g *globals) *cobra.Command {
 		Use:   "spawn [flags] PROGRAM [ARGS...]",
 		Short: "Run a Fuchsia program in a daemon",
 		Long: `Run a Fuchsia program in a daemon that launcherd serve started, as launcherd run
-does without one: with this command's standard input, output and error, and its
-exit codes. The program's file and its libraries are opened by this command.
+does without one: with this command's standard input, output and error, the same
+namespace, and the same exit codes. The program's file, its libraries and the
+directories of its namespace are opened by this command; /tmp and /svc are the
+daemon's.
 
 SIGINT, SIGTERM and SIGHUP kill the program and everything it started. What it
 started also ends when the program does.`,
@@ -51,16 +53,18 @@ started also ends when the program does.`,
 	fl := cmd.Flags()
 	fl.SetInterspersed(false)
 	f.clientFlags.add(cmd)
-	fl.StringArrayVar(&f.libs, "lib", nil, "look for shared libraries in `DIR` (repeatable; then in the program's ../lib and in $FUCHSIA_SDK)")
-	fl.StringArrayVar(&f.env, "env", nil, "set an environment variable: `NAME=VALUE`, or NAME to pass on one's own (repeatable)")
-	fl.StringVar(&f.name, "name", "", "the process's `NAME` (the program's file name)")
+	f.programFlags.add(fl)
 	return cmd
 }
 
 func (f *spawnFlags) run(ctx context.Context, args []string) error {
 	log := f.logger()
 	defer log.Sync()
-	env, err := environment(f.env)
+	env, err := f.environment()
+	if err != nil {
+		return exit(exitFailure, "%w", err)
+	}
+	places, err := f.places(args[0])
 	if err != nil {
 		return exit(exitFailure, "%w", err)
 	}
@@ -73,7 +77,7 @@ func (f *spawnFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	libs, err := ldsvc.New(libraryDirs(f.libs, args[0]), log)
+	libs, err := ldsvc.New(f.libraryDirs(args[0]), log)
 	if err != nil {
 		l.Close()
 		return exit(exitFailure, "%w", err)
@@ -85,8 +89,11 @@ func (f *spawnFlags) run(ctx context.Context, args []string) error {
 	if name == "" {
 		name = filepath.Base(args[0])
 	}
-	s := &spawn{log: log, l: l, m: m, name: name[:min(len(name), zx.MaxNameLen-1)]}
-	return s.run(ctx, exe, libs, args, env)
+	s := &spawn{
+		log: log, l: l, m: m, name: name[:min(len(name), zx.MaxNameLen-1)],
+		exe: exe, libs: libs, places: places, args: args, env: env,
+	}
+	return s.run(ctx)
 }
 
 // spawn is a program in a daemon.
@@ -95,27 +102,35 @@ type spawn struct {
 	l    *hostlink.Link
 	m    *wire.MonitorClient
 	name string
-	out  sync.WaitGroup // goroutines that copy its output
+
+	exe    *os.File
+	libs   *ldsvc.Service
+	places []place
+	args   []string
+	env    []string
+
+	out sync.WaitGroup // goroutines that copy its output
 }
 
-func (s *spawn) run(ctx context.Context, exe *os.File, libs *ldsvc.Service, args, env []string) error {
-	failed := func(err error) error { return exit(exitFailure, "%s: %w", args[0], err) }
+func (s *spawn) failed(err error) error { return exit(exitFailure, "%s: %w", s.args[0], err) }
+
+func (s *spawn) run(ctx context.Context) error {
 	ctx, cancel := signal.NotifyContext(ctx, endSignals()...)
 	defer cancel()
 	signal.Ignore(syscall.SIGPIPE) // a closed stdout closes the program's
 
 	rep, err := s.m.CreateJob(ctx, &wire.MonitorCreateJobRequest{Name: s.name})
 	if err != nil {
-		return failed(fmt.Errorf("making a job: %w", err))
+		return s.failed(fmt.Errorf("making a job: %w", err))
 	}
 	job, err := s.l.Task(rep.Job)
 	if err != nil {
-		return failed(err)
+		return s.failed(err)
 	}
 	defer job.Close()
 	defer job.Kill()
 
-	p, err := s.launch(ctx, job, exe, libs, args, env)
+	p, err := s.launch(ctx, job)
 	if err != nil {
 		if ctx.Err() != nil {
 			return exitCode{code: exitKilled}
@@ -126,64 +141,118 @@ func (s *spawn) run(ctx context.Context, exe *os.File, libs *ldsvc.Service, args
 	defer context.AfterFunc(ctx, func() { job.Kill() })()
 	code, reason, err := p.Wait(context.WithoutCancel(ctx))
 	if errors.Is(err, zx.ErrPeerClosed) {
-		return failed(errors.New("the daemon ended"))
+		return s.failed(errors.New("the daemon ended"))
 	}
 	if err != nil {
-		return failed(err)
+		return s.failed(err)
 	}
 	job.Kill() // what it started and left behind
 	if reason != "" && ctx.Err() == nil {
-		s.log.Warn(s.name + ": " + reason)
+		s.log.Warn(s.name + ": " + printable(reason))
 	}
 	s.out.Wait()
 	return errorFor(code)
 }
 
 // launch launches the program.
-func (s *spawn) launch(ctx context.Context, job *hostlink.Task, exe *os.File, libs *ldsvc.Service, args, env []string) (*hostlink.Task, error) {
-	failed := func(err error) error { return exit(exitFailure, "%s: %w", args[0], err) }
+func (s *spawn) launch(ctx context.Context, job *hostlink.Task) (*hostlink.Task, error) {
 	l := &process.LauncherClient{Client: s.m.Client} // the connection speaks both
-	for _, part := range fdio.Chunks(args) {
+	for _, part := range fdio.Chunks(s.args) {
 		if err := l.AddArgs(ctx, &process.LauncherAddArgsRequest{Args: part}); err != nil {
-			return nil, failed(err)
+			return nil, s.failed(err)
 		}
 	}
-	for _, part := range fdio.Chunks(env) {
+	for _, part := range fdio.Chunks(s.env) {
 		if err := l.AddEnvirons(ctx, &process.LauncherAddEnvironsRequest{Environ: part}); err != nil {
-			return nil, failed(err)
+			return nil, s.failed(err)
 		}
 	}
-	hs, err := s.handles(job, libs)
+	hs, err := s.handles(ctx, job)
 	if err == nil {
 		err = l.AddHandles(ctx, &process.LauncherAddHandlesRequest{Handles: hs})
 	}
 	if err != nil {
-		return nil, failed(err)
+		return nil, s.failed(err)
+	}
+	ns, err := s.namespace(ctx)
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	for _, n := range ns {
+		if err := l.AddNames(ctx, &process.LauncherAddNamesRequest{Names: []process.NameInfo{n}}); err != nil {
+			return nil, s.failed(err)
+		}
 	}
 	info := process.LaunchInfo{Name: s.name}
 	if info.Job, err = job.Duplicate(s.l); err != nil {
-		return nil, failed(err)
+		return nil, s.failed(err)
 	}
-	if info.Executable, err = s.l.Add(exe); err != nil {
-		return nil, failed(err)
+	if info.Executable, err = s.l.Add(s.exe); err != nil {
+		return nil, s.failed(err)
 	}
 	rep, err := l.Launch(ctx, &process.LauncherLaunchRequest{Info: info})
 	if err != nil {
-		return nil, failed(err)
+		return nil, s.failed(err)
 	}
 	if rep.Status != zx.OK {
-		return nil, launchError(args[0], rep.Status)
+		return nil, launchError(s.args[0], rep.Status)
 	}
 	p, err := s.l.Task(rep.Process)
 	if err != nil {
-		return nil, failed(err)
+		return nil, s.failed(err)
 	}
 	return p, nil
 }
 
-// handles gives the program's handles: its job, its loader and its standard
-// streams. What is made before an error goes with the connection.
-func (s *spawn) handles(job *hostlink.Task, libs *ldsvc.Service) ([]process.HandleInfo, error) {
+// namespace gives the directories that the program finds in its namespace. What
+// is made before an error goes with the connection.
+func (s *spawn) namespace(ctx context.Context) ([]process.NameInfo, error) {
+	svc, err := s.m.GetServices(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", servicesPath, err)
+	}
+	tmp, err := s.m.MakeTemporary(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", temporaryPath, err)
+	}
+	ns := []process.NameInfo{{Path: servicesPath, Directory: svc.Services}, {Path: temporaryPath, Directory: tmp.Directory}}
+	for _, p := range s.places {
+		d, err := s.directory(ctx, &p)
+		if p.implied && errors.Is(err, zx.ErrAccessDenied) {
+			s.log.Info("the program gets no "+p.at, zap.String("directory", p.dir), zap.Error(err))
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", p.at, p.dir, err)
+		}
+		ns = append(ns, process.NameInfo{Path: p.at, Directory: d})
+	}
+	return ns, nil
+}
+
+// directory has the daemon serve a directory.
+func (s *spawn) directory(ctx context.Context, p *place) (none fidl.ClientEnd[fio.DirectoryProtocol], err error) {
+	d, err := os.OpenFile(p.dir, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return none, errors.Unwrap(err)
+	}
+	defer d.Close()
+	h, err := s.l.Add(d)
+	if err != nil {
+		return none, err
+	}
+	rep, err := s.m.OpenDirectory(ctx, &wire.MonitorOpenDirectoryRequest{
+		Directory: fidl.ClientEnd[fio.DirectoryProtocol]{Handle: h}, Flags: p.flags(),
+	})
+	if err != nil {
+		return none, err
+	}
+	return rep.Directory, nil
+}
+
+// handles gives the program's handles: its job, its loader, its clock and its
+// standard streams. What is made before an error goes with the connection.
+func (s *spawn) handles(ctx context.Context, job *hostlink.Task) ([]process.HandleInfo, error) {
 	var hs []process.HandleInfo
 	add := func(h zx.Handle, t processargs.HandleType, arg int) {
 		hs = append(hs, process.HandleInfo{Handle: h, Id: uint32(processargs.NewHandleInfo(t, uint16(arg)))})
@@ -197,10 +266,15 @@ func (s *spawn) handles(job *hostlink.Task, libs *ldsvc.Service) ([]process.Hand
 	if err != nil {
 		return nil, err
 	}
-	if err := libs.Serve(libraryLink{server}); err != nil {
+	if err := s.libs.Serve(libraryLink{server}); err != nil {
 		return nil, err
 	}
 	add(loader, processargs.LdsvcLoader, 0)
+	clock, err := s.m.GetClock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	add(clock.Clock, processargs.ClockUTC, 0)
 	for fd, f := range []*os.File{os.Stdin, os.Stdout, os.Stderr} {
 		h, err := s.stream(fd, f)
 		if err != nil {

@@ -24,6 +24,9 @@ return code as by launcherd run.`,
 				if err != nil {
 					return taskError(k, err)
 				}
+				if rep.Reason != "" {
+					return exit(exitFor(rep.ReturnCode), "task %d: %s", k, printable(rep.Reason))
+				}
 				return errorFor(rep.ReturnCode)
 			})
 		},

@@ -39,12 +39,12 @@ type Bridge struct {
 	streams sync.WaitGroup     // those that copy from a Zircon socket to a descriptor
 }
 
-// NewBridge makes a Bridge. log hears of what is refused behind a connection's
-// back.
-func NewBridge(log *zap.Logger) *Bridge {
+// NewBridge makes a Bridge. fs, which is lent, serves the directories that come;
+// log hears of what is refused behind a connection's back.
+func NewBridge(fs *vfs.FS, log *zap.Logger) *Bridge {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Bridge{
-		log: log, fs: vfs.New(log), ctx: ctx, cancel: cancel,
+		log: log, fs: fs, ctx: ctx, cancel: cancel,
 		tokens: map[uint64]*token{}, unused: map[uint64]*unused{},
 	}
 }
@@ -67,7 +67,6 @@ func (b *Bridge) Close(ctx context.Context) {
 	b.cancel()
 	b.all.Wait()
 	<-flushed
-	b.fs.Close()
 }
 
 // spawn runs f in a goroutine that Close waits for. false: the Bridge is closed

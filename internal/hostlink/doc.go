@@ -36,7 +36,8 @@
 //     is the handle again; closed, it closes the handle. That of a process or job
 //     is a task descriptor besides: once the task has terminated it can be read,
 //     and gives a packet, once, and then the end of the file: the return code, 8
-//     bytes little endian, and after it, as text, why a process was killed; and the 4 bytes "kill", written to it, kill the task.
+//     bytes little endian, and after it, as text, why a process was killed; and
+//     the 4 bytes "kill", written to it, kill the task.
 //
 // Behind sockets and channels a pump copies between the kernel object and the
 // descriptor. It reads no further than the other side has room for, so a slow

@@ -40,7 +40,12 @@ func (b *Bridge) importFD(fd int, from sender) (zx.Object, error) {
 	acc := flags & unix.O_ACCMODE
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		f := os.NewFile(uintptr(fd), fmt.Sprint("descriptor ", fd))
+		// Messages about a program call its code by its file's name.
+		name, err := os.Readlink(fmt.Sprint("/proc/self/fd/", fd))
+		if err != nil {
+			name = fmt.Sprint("descriptor ", fd)
+		}
+		f := os.NewFile(uintptr(fd), name)
 		defer f.Close()
 		return importFile(f, acc)
 	case unix.S_IFIFO, unix.S_IFCHR:

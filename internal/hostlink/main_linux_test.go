@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zaptest"
 	"golang.org/x/sys/unix"
 
+	"go.fuchsia.dev/launcherd/internal/vfs"
 	"go.fuchsia.dev/launcherd/internal/zircon"
 	"go.fuchsia.dev/launcherd/zx"
 )
@@ -63,7 +64,10 @@ func openFDs(t *testing.T) int {
 func bridge(t *testing.T) *Bridge {
 	t.Helper()
 	noLeaks(t)
-	b := NewBridge(zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel)))
+	log := zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel))
+	fs := vfs.New(log)
+	t.Cleanup(fs.Close)
+	b := NewBridge(fs, log)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"go.fuchsia.dev/launcherd/builder"
+	"go.fuchsia.dev/launcherd/internal/vfs"
 	"go.fuchsia.dev/launcherd/internal/zircon"
 	"go.fuchsia.dev/launcherd/zx"
 )
@@ -260,7 +261,9 @@ func TestTokenMoves(t *testing.T) {
 // codes of tasks that ended.
 func TestCloseFlushes(t *testing.T) {
 	noLeaks(t)
-	b := NewBridge(zap.NewNop())
+	fs := vfs.New(zap.NewNop())
+	defer fs.Close()
+	b := NewBridge(fs, zap.NewNop())
 	p := sleeper(t)
 	l, tr := connect(t, b)
 	task := sendTask(t, l, tr, &p.Object, zx.RightSameRights)

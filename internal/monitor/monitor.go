@@ -1,5 +1,6 @@
 // Package monitor serves launcherd.monitor.Monitor, which monitor.fidl
-// describes: what a daemon runs, to be looked at, waited for and killed.
+// describes: what a daemon runs, to be looked at, waited for and killed, and what
+// it gives programs besides.
 package monitor
 
 import (
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"go.fuchsia.dev/fidl-go"
+	"go.fuchsia.dev/fidl-go/fuchsia/io"
+
 	wire "go.fuchsia.dev/launcherd/internal/monitor/bindings/launcherd/monitor"
 	"go.fuchsia.dev/launcherd/zx"
 )
@@ -18,6 +21,13 @@ import (
 type Server struct {
 	// Root is the job that all is in. It is lent, and not the clients' to kill.
 	Root *zx.Job
+	// Services and Temporary connect to the directories that programs have as
+	// /svc and /tmp, a new one each time; Clock gives a clock of UTC.
+	Services, Temporary func() (zx.Channel, error)
+	Clock               func() (zx.Clock, error)
+	// Reason says why a process, whose handle is lent, was killed; "" if it ended
+	// by itself.
+	Reason func(process zx.Handle) string
 }
 
 var _ wire.MonitorServer = (*Server)(nil)
@@ -104,8 +114,13 @@ func (s *Server) Wait(ctx context.Context, req *wire.MonitorWaitRequest) (*wire.
 	if _, err := o.Wait(ctx, zx.TaskTerminated, zx.InfiniteFuture); err != nil {
 		return nil, err
 	}
-	code, err := returnCode(&o, kind)
-	return &wire.MonitorWaitResponse{ReturnCode: code}, err
+	rep := new(wire.MonitorWaitResponse)
+	if kind == wire.TaskKindProcess {
+		reason := s.Reason(o.Handle())
+		rep.Reason = text(reason[:min(len(reason), int(wire.MaxReason))])
+	}
+	rep.ReturnCode, err = returnCode(&o, kind)
+	return rep, err
 }
 
 func returnCode(o *zx.Object, kind wire.TaskKind) (int64, error) {
@@ -125,6 +140,56 @@ func (s *Server) StartProcess(_ context.Context, req *wire.MonitorStartProcessRe
 	defer p.Close()
 	defer t.Close()
 	return p.Start(&t, req.Entry, req.Stack, req.Bootstrap, req.VdsoBase)
+}
+
+// GetServices implements launcherd.monitor/Monitor.GetServices.
+func (s *Server) GetServices(context.Context) (*wire.MonitorGetServicesResponse, error) {
+	c, err := s.Services()
+	return &wire.MonitorGetServicesResponse{Services: directory(c)}, err
+}
+
+// MakeTemporary implements launcherd.monitor/Monitor.MakeTemporary.
+func (s *Server) MakeTemporary(context.Context) (*wire.MonitorMakeTemporaryResponse, error) {
+	c, err := s.Temporary()
+	return &wire.MonitorMakeTemporaryResponse{Directory: directory(c)}, err
+}
+
+// GetClock implements launcherd.monitor/Monitor.GetClock.
+func (s *Server) GetClock(context.Context) (*wire.MonitorGetClockResponse, error) {
+	c, err := s.Clock()
+	return &wire.MonitorGetClockResponse{Clock: c.Take()}, err
+}
+
+func directory(c zx.Channel) fidl.ClientEnd[io.DirectoryProtocol] {
+	return fidl.ClientEnd[io.DirectoryProtocol]{Handle: c.Take()}
+}
+
+// OpenDirectory implements launcherd.monitor/Monitor.OpenDirectory. Whose
+// directory it is may take its time to answer.
+func (s *Server) OpenDirectory(ctx context.Context, req *wire.MonitorOpenDirectoryRequest) (*wire.MonitorOpenDirectoryResponse, error) {
+	c := zx.ChannelFromHandle(req.Directory.Handle)
+	from := io.NewDirectoryClient(&c, nil)
+	defer from.Client.Close()
+	if call := fidl.CallFrom(ctx); call != nil {
+		call.Detach()
+	}
+	client, server, err := zx.NewChannel()
+	if err != nil {
+		return nil, err
+	}
+	err = from.Open(ctx, &io.DirectoryOpenRequest{
+		Path:   ".",
+		Flags:  req.Flags | io.FlagsProtocolDirectory | io.FlagsFlagSendRepresentation,
+		Object: server.Take(),
+	})
+	if err == nil {
+		err = io.NewDirectoryClient(&client, nil).HandleOne(ctx) // how it went
+	}
+	if err != nil {
+		client.Close()
+		return nil, zx.StatusOf(err)
+	}
+	return &wire.MonitorOpenDirectoryResponse{Directory: directory(client)}, nil
 }
 
 // WaitProcesses waits until no process is left.
@@ -293,9 +358,11 @@ func visitProcess(k, parent zx.Koid, j *zx.Job, f func(*wire.Task, *zx.Object) e
 	return f(&t, &o)
 }
 
-// nameOf gives an object's name, which may be any bytes, as FIDL has strings:
-// UTF-8, and no longer than it was.
+// nameOf gives an object's name, which may be any bytes.
 func nameOf(o *zx.Object) string {
 	name, _ := o.Name() // none without the right to ask
-	return strings.ToValidUTF8(name, "?")
+	return text(name)
 }
+
+// text gives a string as FIDL has them: UTF-8, and no longer than it was.
+func text(s string) string { return strings.ToValidUTF8(s, "?") }

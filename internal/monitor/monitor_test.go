@@ -5,14 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"go.fuchsia.dev/fidl-go"
+	"go.fuchsia.dev/fidl-go/fuchsia/io"
 
 	"go.fuchsia.dev/launcherd/builder"
 	"go.fuchsia.dev/launcherd/internal/monitor"
 	wire "go.fuchsia.dev/launcherd/internal/monitor/bindings/launcherd/monitor"
+	"go.fuchsia.dev/launcherd/internal/vfs"
 	"go.fuchsia.dev/launcherd/internal/zircon"
+	"go.fuchsia.dev/launcherd/internal/zircon/object"
 	"go.fuchsia.dev/launcherd/zx"
 )
 
@@ -76,7 +83,17 @@ func serve(t *testing.T) (*monitor.Server, *wire.MonitorClient) {
 	job, err := zx.DefaultJob().CreateJob()
 	must(t, err)
 	must(t, job.SetName("root"))
-	s := &monitor.Server{Root: &job}
+	fs := vfs.New(zap.NewNop())
+	dir := vfs.NewDir()
+	services := vfs.NewDir()
+	must(t, services.Add("a service", dir))
+	s := &monitor.Server{
+		Root:      &job,
+		Services:  func() (zx.Channel, error) { return fs.Connect(services) },
+		Temporary: func() (zx.Channel, error) { return fs.Connect(dir) },
+		Clock:     func() (zx.Clock, error) { return zx.NewClock(0, 0) },
+		Reason:    reason,
+	}
 	client, server, err := zx.NewChannel()
 	must(t, err)
 	done := make(chan error)
@@ -85,11 +102,24 @@ func serve(t *testing.T) (*monitor.Server, *wire.MonitorClient) {
 	t.Cleanup(func() {
 		c.Close()
 		must(t, <-done)
+		fs.Close()
 		must(t, job.Kill())
 		must(t, s.WaitProcesses(context.Background()))
 		must(t, job.Close())
 	})
 	return s, c
+}
+
+// reason is the kernel's; of what has none it is longer than can be told.
+func reason(h zx.Handle) string {
+	p, st := object.Get[*object.Process](zircon.Self().Handles(), h, 0)
+	if st != zx.OK {
+		return ""
+	}
+	if p.KillReason() == "killed" {
+		return "killed \xff" + strings.Repeat("x", 2000)
+	}
+	return p.KillReason()
 }
 
 func must(t *testing.T, err error) {
@@ -231,22 +261,24 @@ func TestKillAndWait(t *testing.T) {
 				must(t, err)
 			}
 			type end struct {
-				code int64
-				err  error
+				code   int64
+				reason string
+				err    error
 			}
 			ended := make(chan end)
 			go func() {
 				rep, err := c.Wait(context.Background(), &wire.MonitorWaitRequest{Koid: koid})
 				if err != nil {
-					ended <- end{0, err}
+					ended <- end{0, "", err}
 					return
 				}
-				ended <- end{rep.ReturnCode, nil}
+				ended <- end{rep.ReturnCode, rep.Reason, nil}
 			}()
 			must(t, c.Kill(t.Context(), &wire.MonitorKillRequest{Koid: target}))
 			// The wait may have come after the process was gone.
-			if e := <-ended; e != (end{zx.RetcodeSyscallKill, nil}) && !errors.Is(e.err, zx.ErrNotFound) {
-				t.Errorf("%+v, want the return code %d", e, zx.RetcodeSyscallKill)
+			want := end{zx.RetcodeSyscallKill, "killed ?" + strings.Repeat("x", 1016), nil}
+			if e := <-ended; e != want && !errors.Is(e.err, zx.ErrNotFound) {
+				t.Errorf("%+v, want %+v", e, want)
 			}
 			if _, err := p.Wait(t.Context(), zx.ProcessTerminated, zx.InfiniteFuture); err != nil {
 				t.Error(err)
@@ -320,4 +352,107 @@ func TestWaitProcesses(t *testing.T) {
 	}
 	must(t, p.Kill())
 	must(t, s.WaitProcesses(t.Context()))
+}
+
+// names gives the names in a directory, which it closes.
+func names(t *testing.T, d fidl.ClientEnd[io.DirectoryProtocol]) string {
+	t.Helper()
+	c := zx.ChannelFromHandle(d.Handle)
+	dir := io.NewDirectoryClient(&c, nil)
+	defer dir.Client.Close()
+	rep, err := dir.ReadDirents(t.Context(), &io.DirectoryReadDirentsRequest{MaxBytes: io.MaxBuf})
+	must(t, err)
+	var names []string
+	for b := rep.Dirents; len(b) > 0; { // ino u64, size u8, type u8, name
+		n := 10 + int(b[8])
+		names = append(names, string(b[10:n]))
+		b = b[n:]
+	}
+	return strings.Join(names, ",")
+}
+
+func TestNamespace(t *testing.T) {
+	_, c := serve(t)
+	svc, err := c.GetServices(t.Context())
+	must(t, err)
+	if got := names(t, svc.Services); got != ".,a service" {
+		t.Errorf("services: %s", got)
+	}
+	tmp, err := c.MakeTemporary(t.Context())
+	must(t, err)
+	if got := names(t, tmp.Directory); got != "." {
+		t.Errorf("a temporary directory has %s", got)
+	}
+	clock, err := c.GetClock(t.Context())
+	must(t, err)
+	zx.CloseAll(clock.Clock)
+}
+
+func TestOpenDirectory(t *testing.T) {
+	_, c := serve(t)
+	svc, err := c.GetServices(t.Context())
+	must(t, err)
+	d, err := c.OpenDirectory(t.Context(), &wire.MonitorOpenDirectoryRequest{Directory: svc.Services, Flags: io.PermReadable})
+	must(t, err)
+	if got := names(t, d.Directory); got != ".,a service" {
+		t.Errorf("what was opened has %s", got)
+	}
+
+	// More than is there to be had.
+	svc, err = c.GetServices(t.Context())
+	must(t, err)
+	few, err := c.OpenDirectory(t.Context(), &wire.MonitorOpenDirectoryRequest{Directory: svc.Services, Flags: io.FlagsPermTraverse})
+	must(t, err)
+	_, err = c.OpenDirectory(t.Context(), &wire.MonitorOpenDirectoryRequest{Directory: few.Directory, Flags: io.PermReadable})
+	if !errors.Is(err, zx.ErrAccessDenied) {
+		t.Errorf("%v, want ACCESS_DENIED", err)
+	}
+}
+
+// Whose directory it is may be gone, refuse, or keep silent.
+func TestOpenDirectoryOfAnother(t *testing.T) {
+	for name, tt := range map[string]struct {
+		do   func(t *testing.T, dir *zx.Channel)
+		want zx.Status
+	}{
+		"is gone": {func(t *testing.T, dir *zx.Channel) { dir.Close() }, zx.ErrPeerClosed},
+		"refuses": {func(t *testing.T, dir *zx.Channel) {
+			must(t, fidl.SendEpitaph(dir, fidl.V2, zx.ErrAccessDenied))
+			dir.Close()
+		}, zx.ErrAccessDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, c := serve(t)
+			client, server, err := zx.NewChannel()
+			must(t, err)
+			tt.do(t, &server)
+			_, err = c.OpenDirectory(t.Context(), &wire.MonitorOpenDirectoryRequest{
+				Directory: fidl.ClientEnd[io.DirectoryProtocol]{Handle: client.Take()}, Flags: io.PermReadable,
+			})
+			if !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+		})
+	}
+	t.Run("keeps silent", func(t *testing.T) {
+		_, c := serve(t)
+		client, server, err := zx.NewChannel()
+		must(t, err)
+		defer server.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() {
+			_, err := c.OpenDirectory(ctx, &wire.MonitorOpenDirectoryRequest{
+				Directory: fidl.ClientEnd[io.DirectoryProtocol]{Handle: client.Take()}, Flags: io.PermReadable,
+			})
+			ended <- err
+		}()
+		// Other calls do not wait for it.
+		_, err = c.GetTasks(t.Context(), &wire.MonitorGetTasksRequest{})
+		must(t, err)
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("%v, want %v", err, context.Canceled)
+		}
+	})
 }

@@ -3,7 +3,8 @@
 // Package monitor holds the Go bindings of the FIDL library launcherd.monitor.
 //
 // What launcherd's daemon serves besides fuchsia.process.Launcher, on the same
-// connection: jobs to launch into, and a view of what runs.
+// connection: jobs to launch into, what programs find in their namespaces, and a
+// view of what runs.
 package monitor
 
 import (
@@ -12,6 +13,7 @@ import (
 	"strconv"
 
 	fidl "go.fuchsia.dev/fidl-go"
+	"go.fuchsia.dev/fidl-go/fuchsia/io"
 	"go.fuchsia.dev/fidl-go/zx"
 )
 
@@ -24,6 +26,11 @@ const MaxTasks uint32 = 512
 //
 // A task's name, in bytes.
 const MaxName uint32 = 31
+
+// MaxReason is launcherd.monitor/MAX_REASON.
+//
+// Why a process was killed, in bytes.
+const MaxReason uint32 = 1024
 
 // TaskKind is launcherd.monitor/TaskKind.
 type TaskKind uint8
@@ -147,23 +154,31 @@ type MonitorProtocol struct{}
 
 // Ordinals of Monitor.
 const (
-	MonitorGetJobOrdinal       uint64 = 0x012668d8e39f540c
-	MonitorCreateJobOrdinal    uint64 = 0x017e8a3994a8e687
-	MonitorGetTasksOrdinal     uint64 = 0x21d5a845af8d2f1a
-	MonitorOpenTaskOrdinal     uint64 = 0x198cba966d84309d
-	MonitorKillOrdinal         uint64 = 0x3395b9e94cc3f60e
-	MonitorWaitOrdinal         uint64 = 0x5dd5af32fbc4de65
-	MonitorStartProcessOrdinal uint64 = 0x33f2627a7b7ee6f0
+	MonitorGetJobOrdinal        uint64 = 0x012668d8e39f540c
+	MonitorCreateJobOrdinal     uint64 = 0x017e8a3994a8e687
+	MonitorGetTasksOrdinal      uint64 = 0x21d5a845af8d2f1a
+	MonitorOpenTaskOrdinal      uint64 = 0x198cba966d84309d
+	MonitorKillOrdinal          uint64 = 0x3395b9e94cc3f60e
+	MonitorWaitOrdinal          uint64 = 0x5dd5af32fbc4de65
+	MonitorStartProcessOrdinal  uint64 = 0x33f2627a7b7ee6f0
+	MonitorGetServicesOrdinal   uint64 = 0x41275892c8bc1a7f
+	MonitorMakeTemporaryOrdinal uint64 = 0x20d634393ce2bfd4
+	MonitorOpenDirectoryOrdinal uint64 = 0x796db0a97c86d40d
+	MonitorGetClockOrdinal      uint64 = 0x5279f244aeb4d203
 )
 
 var (
-	monitorGetJob       = fidl.Method{Name: "launcherd.monitor/Monitor.GetJob", Ordinal: MonitorGetJobOrdinal, TwoWay: true, HasError: true}
-	monitorCreateJob    = fidl.Method{Name: "launcherd.monitor/Monitor.CreateJob", Ordinal: MonitorCreateJobOrdinal, TwoWay: true, HasError: true}
-	monitorGetTasks     = fidl.Method{Name: "launcherd.monitor/Monitor.GetTasks", Ordinal: MonitorGetTasksOrdinal, TwoWay: true, HasError: true}
-	monitorOpenTask     = fidl.Method{Name: "launcherd.monitor/Monitor.OpenTask", Ordinal: MonitorOpenTaskOrdinal, TwoWay: true, HasError: true}
-	monitorKill         = fidl.Method{Name: "launcherd.monitor/Monitor.Kill", Ordinal: MonitorKillOrdinal, TwoWay: true, HasError: true}
-	monitorWait         = fidl.Method{Name: "launcherd.monitor/Monitor.Wait", Ordinal: MonitorWaitOrdinal, TwoWay: true, HasError: true}
-	monitorStartProcess = fidl.Method{Name: "launcherd.monitor/Monitor.StartProcess", Ordinal: MonitorStartProcessOrdinal, TwoWay: true, HasError: true}
+	monitorGetJob        = fidl.Method{Name: "launcherd.monitor/Monitor.GetJob", Ordinal: MonitorGetJobOrdinal, TwoWay: true, HasError: true}
+	monitorCreateJob     = fidl.Method{Name: "launcherd.monitor/Monitor.CreateJob", Ordinal: MonitorCreateJobOrdinal, TwoWay: true, HasError: true}
+	monitorGetTasks      = fidl.Method{Name: "launcherd.monitor/Monitor.GetTasks", Ordinal: MonitorGetTasksOrdinal, TwoWay: true, HasError: true}
+	monitorOpenTask      = fidl.Method{Name: "launcherd.monitor/Monitor.OpenTask", Ordinal: MonitorOpenTaskOrdinal, TwoWay: true, HasError: true}
+	monitorKill          = fidl.Method{Name: "launcherd.monitor/Monitor.Kill", Ordinal: MonitorKillOrdinal, TwoWay: true, HasError: true}
+	monitorWait          = fidl.Method{Name: "launcherd.monitor/Monitor.Wait", Ordinal: MonitorWaitOrdinal, TwoWay: true, HasError: true}
+	monitorStartProcess  = fidl.Method{Name: "launcherd.monitor/Monitor.StartProcess", Ordinal: MonitorStartProcessOrdinal, TwoWay: true, HasError: true}
+	monitorGetServices   = fidl.Method{Name: "launcherd.monitor/Monitor.GetServices", Ordinal: MonitorGetServicesOrdinal, TwoWay: true, HasError: true}
+	monitorMakeTemporary = fidl.Method{Name: "launcherd.monitor/Monitor.MakeTemporary", Ordinal: MonitorMakeTemporaryOrdinal, TwoWay: true, HasError: true}
+	monitorOpenDirectory = fidl.Method{Name: "launcherd.monitor/Monitor.OpenDirectory", Ordinal: MonitorOpenDirectoryOrdinal, TwoWay: true, HasError: true}
+	monitorGetClock      = fidl.Method{Name: "launcherd.monitor/Monitor.GetClock", Ordinal: MonitorGetClockOrdinal, TwoWay: true, HasError: true}
 )
 
 // MonitorClient speaks launcherd.monitor/Monitor as its client. Its methods may be called from several goroutines.
@@ -281,6 +296,71 @@ func (c *MonitorClient) StartProcess(ctx context.Context, req *MonitorStartProce
 	return nil
 }
 
+// GetServices calls launcherd.monitor/Monitor.GetServices.
+//
+// What programs find in /svc: fuchsia.process.Launcher and, if the daemon
+// has packages, fuchsia.process.Resolver.
+func (c *MonitorClient) GetServices(ctx context.Context) (*MonitorGetServicesResponse, error) {
+	rep := new(MonitorGetServicesResponse)
+	code, failed, err := c.Client.Call(ctx, &monitorGetServices, nil, rep)
+	if failed {
+		return nil, zx.Status(code)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rep, nil
+}
+
+// MakeTemporary calls launcherd.monitor/Monitor.MakeTemporary.
+//
+// An empty directory, such as programs have as /tmp. It can be changed, and
+// is removed once nobody is connected to it, or to what is in it.
+func (c *MonitorClient) MakeTemporary(ctx context.Context) (*MonitorMakeTemporaryResponse, error) {
+	rep := new(MonitorMakeTemporaryResponse)
+	code, failed, err := c.Client.Call(ctx, &monitorMakeTemporary, nil, rep)
+	if failed {
+		return nil, zx.Status(code)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rep, nil
+}
+
+// OpenDirectory calls launcherd.monitor/Monitor.OpenDirectory. The handles of req are consumed, whatever the outcome.
+//
+// A connection to a directory with the rights that flags ask for. A
+// descriptor of a directory that comes by this method, and no other, can be
+// opened with the right to change what is in it. ACCESS_DENIED for more than
+// the directory allows, and for a descriptor from another user.
+func (c *MonitorClient) OpenDirectory(ctx context.Context, req *MonitorOpenDirectoryRequest) (*MonitorOpenDirectoryResponse, error) {
+	rep := new(MonitorOpenDirectoryResponse)
+	code, failed, err := c.Client.Call(ctx, &monitorOpenDirectory, req, rep)
+	if failed {
+		return nil, zx.Status(code)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rep, nil
+}
+
+// GetClock calls launcherd.monitor/Monitor.GetClock.
+//
+// A clock that tells UTC as the host does, for PA_CLOCK_UTC. It cannot be set.
+func (c *MonitorClient) GetClock(ctx context.Context) (*MonitorGetClockResponse, error) {
+	rep := new(MonitorGetClockResponse)
+	code, failed, err := c.Client.Call(ctx, &monitorGetClock, nil, rep)
+	if failed {
+		return nil, zx.Status(code)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rep, nil
+}
+
 // MonitorServer implements launcherd.monitor/Monitor. The handles of requests are the method's own; those of
 // responses go to the client. fidl.CallFrom(ctx) gives the call: its transport, and
 // ways to stop the connection or to answer later.
@@ -317,6 +397,27 @@ type MonitorServer interface {
 	//
 	// An error that is a zx.Status is sent to the client.
 	StartProcess(ctx context.Context, req *MonitorStartProcessRequest) error
+	// What programs find in /svc: fuchsia.process.Launcher and, if the daemon
+	// has packages, fuchsia.process.Resolver.
+	//
+	// An error that is a zx.Status is sent to the client.
+	GetServices(ctx context.Context) (*MonitorGetServicesResponse, error)
+	// An empty directory, such as programs have as /tmp. It can be changed, and
+	// is removed once nobody is connected to it, or to what is in it.
+	//
+	// An error that is a zx.Status is sent to the client.
+	MakeTemporary(ctx context.Context) (*MonitorMakeTemporaryResponse, error)
+	// A connection to a directory with the rights that flags ask for. A
+	// descriptor of a directory that comes by this method, and no other, can be
+	// opened with the right to change what is in it. ACCESS_DENIED for more than
+	// the directory allows, and for a descriptor from another user.
+	//
+	// An error that is a zx.Status is sent to the client.
+	OpenDirectory(ctx context.Context, req *MonitorOpenDirectoryRequest) (*MonitorOpenDirectoryResponse, error)
+	// A clock that tells UTC as the host does, for PA_CLOCK_UTC. It cannot be set.
+	//
+	// An error that is a zx.Status is sent to the client.
+	GetClock(ctx context.Context) (*MonitorGetClockResponse, error)
 }
 
 // ServeMonitor serves impl on t until the connection ends. See fidl.Serve.
@@ -426,6 +527,63 @@ func MonitorDispatcher(impl MonitorServer) fidl.Dispatcher {
 				return true
 			}
 			c.Respond(&monitorStartProcess, nil, err)
+		case MonitorGetServicesOrdinal:
+			if !c.Request(&monitorGetServices, nil) {
+				return true
+			}
+			rep, err := impl.GetServices(c)
+			var e zx.Status
+			if errors.As(err, &e) {
+				c.RespondError(&monitorGetServices, uint32(e))
+				return true
+			}
+			if rep == nil && err == nil {
+				err = fidl.ErrNoResponse
+			}
+			c.Respond(&monitorGetServices, rep, err)
+		case MonitorMakeTemporaryOrdinal:
+			if !c.Request(&monitorMakeTemporary, nil) {
+				return true
+			}
+			rep, err := impl.MakeTemporary(c)
+			var e zx.Status
+			if errors.As(err, &e) {
+				c.RespondError(&monitorMakeTemporary, uint32(e))
+				return true
+			}
+			if rep == nil && err == nil {
+				err = fidl.ErrNoResponse
+			}
+			c.Respond(&monitorMakeTemporary, rep, err)
+		case MonitorOpenDirectoryOrdinal:
+			req := new(MonitorOpenDirectoryRequest)
+			if !c.Request(&monitorOpenDirectory, req) {
+				return true
+			}
+			rep, err := impl.OpenDirectory(c, req)
+			var e zx.Status
+			if errors.As(err, &e) {
+				c.RespondError(&monitorOpenDirectory, uint32(e))
+				return true
+			}
+			if rep == nil && err == nil {
+				err = fidl.ErrNoResponse
+			}
+			c.Respond(&monitorOpenDirectory, rep, err)
+		case MonitorGetClockOrdinal:
+			if !c.Request(&monitorGetClock, nil) {
+				return true
+			}
+			rep, err := impl.GetClock(c)
+			var e zx.Status
+			if errors.As(err, &e) {
+				c.RespondError(&monitorGetClock, uint32(e))
+				return true
+			}
+			if rep == nil && err == nil {
+				err = fidl.ErrNoResponse
+			}
+			c.Respond(&monitorGetClock, rep, err)
 		default:
 			return false
 		}
@@ -613,19 +771,23 @@ func (x *MonitorWaitRequest) UnmarshalFIDL(d *fidl.Decoder, off int) {
 // MonitorWaitResponse is launcherd.monitor/MonitorWaitResponse.
 type MonitorWaitResponse struct {
 	ReturnCode int64
+	// Why a process was killed; empty if it ended by itself.
+	Reason string
 }
 
 // SizeFIDL implements fidl.Message.
-func (*MonitorWaitResponse) SizeFIDL(fidl.WireFormat) int { return 8 }
+func (*MonitorWaitResponse) SizeFIDL(fidl.WireFormat) int { return 24 }
 
 // MarshalFIDL implements fidl.Message.
 func (x *MonitorWaitResponse) MarshalFIDL(e *fidl.Encoder, off int) {
 	e.Uint64(off, uint64(x.ReturnCode))
+	e.String(off+8, x.Reason, 1024)
 }
 
 // UnmarshalFIDL implements fidl.Message.
 func (x *MonitorWaitResponse) UnmarshalFIDL(d *fidl.Decoder, off int) {
 	x.ReturnCode = int64(d.Uint64(off))
+	x.Reason, _ = d.String(off+8, 1024, false)
 }
 
 // MonitorStartProcessRequest is launcherd.monitor/MonitorStartProcessRequest.
@@ -660,4 +822,98 @@ func (x *MonitorStartProcessRequest) UnmarshalFIDL(d *fidl.Decoder, off int) {
 	x.Entry = d.Uint64(off + 16)
 	x.Stack = d.Uint64(off + 24)
 	x.VdsoBase = d.Uint64(off + 32)
+}
+
+// MonitorGetServicesResponse is launcherd.monitor/MonitorGetServicesResponse.
+type MonitorGetServicesResponse struct {
+	Services fidl.ClientEnd[io.DirectoryProtocol]
+}
+
+// SizeFIDL implements fidl.Message.
+func (*MonitorGetServicesResponse) SizeFIDL(fidl.WireFormat) int { return 4 }
+
+// MarshalFIDL implements fidl.Message.
+func (x *MonitorGetServicesResponse) MarshalFIDL(e *fidl.Encoder, off int) {
+	e.Endpoint(off, x.Services.Handle, false)
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *MonitorGetServicesResponse) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	x.Services.Handle = d.Endpoint(off, false)
+}
+
+// MonitorMakeTemporaryResponse is launcherd.monitor/MonitorMakeTemporaryResponse.
+type MonitorMakeTemporaryResponse struct {
+	Directory fidl.ClientEnd[io.DirectoryProtocol]
+}
+
+// SizeFIDL implements fidl.Message.
+func (*MonitorMakeTemporaryResponse) SizeFIDL(fidl.WireFormat) int { return 4 }
+
+// MarshalFIDL implements fidl.Message.
+func (x *MonitorMakeTemporaryResponse) MarshalFIDL(e *fidl.Encoder, off int) {
+	e.Endpoint(off, x.Directory.Handle, false)
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *MonitorMakeTemporaryResponse) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	x.Directory.Handle = d.Endpoint(off, false)
+}
+
+// MonitorOpenDirectoryRequest is launcherd.monitor/MonitorOpenDirectoryRequest.
+type MonitorOpenDirectoryRequest struct {
+	Directory fidl.ClientEnd[io.DirectoryProtocol]
+	Flags     io.Flags
+}
+
+// SizeFIDL implements fidl.Message.
+func (*MonitorOpenDirectoryRequest) SizeFIDL(fidl.WireFormat) int { return 16 }
+
+// MarshalFIDL implements fidl.Message.
+func (x *MonitorOpenDirectoryRequest) MarshalFIDL(e *fidl.Encoder, off int) {
+	e.Endpoint(off, x.Directory.Handle, false)
+	e.Uint64(off+8, uint64(x.Flags))
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *MonitorOpenDirectoryRequest) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	x.Directory.Handle = d.Endpoint(off, false)
+	d.Zero(off+4, 4)
+	x.Flags = io.Flags(d.Uint64(off + 8))
+}
+
+// MonitorOpenDirectoryResponse is launcherd.monitor/MonitorOpenDirectoryResponse.
+type MonitorOpenDirectoryResponse struct {
+	Directory fidl.ClientEnd[io.DirectoryProtocol]
+}
+
+// SizeFIDL implements fidl.Message.
+func (*MonitorOpenDirectoryResponse) SizeFIDL(fidl.WireFormat) int { return 4 }
+
+// MarshalFIDL implements fidl.Message.
+func (x *MonitorOpenDirectoryResponse) MarshalFIDL(e *fidl.Encoder, off int) {
+	e.Endpoint(off, x.Directory.Handle, false)
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *MonitorOpenDirectoryResponse) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	x.Directory.Handle = d.Endpoint(off, false)
+}
+
+// MonitorGetClockResponse is launcherd.monitor/MonitorGetClockResponse.
+type MonitorGetClockResponse struct {
+	Clock zx.Handle
+}
+
+// SizeFIDL implements fidl.Message.
+func (*MonitorGetClockResponse) SizeFIDL(fidl.WireFormat) int { return 4 }
+
+// MarshalFIDL implements fidl.Message.
+func (x *MonitorGetClockResponse) MarshalFIDL(e *fidl.Encoder, off int) {
+	e.Handle(off, x.Clock, zx.ObjTypeClock, zx.RightSameRights, false)
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *MonitorGetClockResponse) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	x.Clock = d.Handle(off, zx.ObjTypeClock, zx.RightSameRights, false)
 }

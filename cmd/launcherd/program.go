@@ -1,0 +1,164 @@
+//go:build !fuchsia
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"go.fuchsia.dev/fidl-go/fuchsia/io"
+
+	"go.fuchsia.dev/launcherd/internal/vfs"
+)
+
+// programFlags say how a program is run, here or in a daemon.
+type programFlags struct {
+	libs  []string
+	env   []string
+	name  string
+	pkg   string
+	binds []string
+}
+
+func (f *programFlags) add(fl *pflag.FlagSet) {
+	fl.StringArrayVar(&f.libs, "lib", nil, "look for shared libraries in `DIR` (repeatable; then in the program's ../lib and in $FUCHSIA_SDK)")
+	fl.StringArrayVar(&f.env, "env", nil, "set an environment variable: `NAME=VALUE`, or NAME to pass on one's own (repeatable)")
+	fl.StringVar(&f.pkg, "pkg", "", "serve `DIR` as /pkg (the directory above the program's, if that is bin/)")
+	fl.StringArrayVar(&f.binds, "bind", nil, "serve a directory: `PATH=DIR`, or PATH=DIR:rw for one that can be changed (repeatable)")
+	fl.StringVar(&f.name, "name", "", "the process's `NAME` (the program's file name)")
+}
+
+// addPackages adds the flag of who serves fuchsia.process.Resolver.
+func addPackages(fl *pflag.FlagSet, dir *string) {
+	fl.StringVar(dir, "packages", "", "let #!resolve and fuchsia.process.Resolver find programs in the packages in `DIR`")
+}
+
+// openProgram opens a program's file, or gives the error that ends the command.
+func openProgram(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			return nil, exit(exitNotFound, "%s: %w", name, err)
+		}
+		return nil, exit(exitNotExecutable, "%s: %w", name, err)
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		f.Close()
+		return nil, exit(exitNotExecutable, "%s: %w", name, err)
+	}
+	return f, nil
+}
+
+// environment gives NAME=VALUE strings.
+func (f *programFlags) environment() ([]string, error) {
+	var env []string
+	for _, e := range f.env {
+		name, _, given := strings.Cut(e, "=")
+		if name == "" {
+			return nil, fmt.Errorf("--env %q: no name", e)
+		}
+		if given {
+			env = append(env, e)
+		} else if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env, nil
+}
+
+// sdkArch is what the SDK calls an architecture.
+var sdkArch = map[string]string{"amd64": "x64", "arm64": "arm64"}
+
+// libraryDirs are where the program's shared libraries are looked for.
+func (f *programFlags) libraryDirs(program string) []string {
+	dirs := f.libs
+	candidates := []string{filepath.Join(filepath.Dir(program), "..", "lib")}
+	if sdk := os.Getenv("FUCHSIA_SDK"); sdk != "" {
+		arch := filepath.Join(sdk, "arch", sdkArch[runtime.GOARCH])
+		candidates = append(candidates, filepath.Join(arch, "sysroot", "dist", "lib"), filepath.Join(arch, "dist"))
+	}
+	for _, d := range candidates {
+		if st, err := os.Stat(d); err == nil && st.IsDir() {
+			dirs = append(dirs, d)
+		}
+	}
+	return dirs
+}
+
+// place is a directory of the host in a program's namespace.
+type place struct {
+	at, dir  string
+	writable bool // and cannot be executed from; else it is the other way round
+	implied  bool // no flag asks for it
+}
+
+// options are those that the directory is served with.
+func (p *place) options() vfs.Options {
+	return vfs.Options{Writable: p.writable, Executable: !p.writable}
+}
+
+// flags ask for all that options allow.
+func (p *place) flags() io.Flags {
+	if p.writable {
+		return io.PermReadable | io.PermWritable
+	}
+	return io.PermReadable | io.PermExecutable
+}
+
+// Where every program has directories that are not the host's.
+const (
+	servicesPath  = "/svc"
+	temporaryPath = "/tmp"
+)
+
+// places gives the program's package and what --bind adds.
+func (f *programFlags) places(program string) ([]place, error) {
+	var ps []place
+	switch {
+	case f.pkg != "":
+		ps = append(ps, place{at: "/pkg", dir: f.pkg})
+	case filepath.Base(filepath.Dir(absolute(program))) == "bin":
+		ps = append(ps, place{at: "/pkg", dir: filepath.Join(filepath.Dir(program), ".."), implied: true})
+	}
+	for _, b := range f.binds {
+		at, dir, ok := strings.Cut(b, "=")
+		if !ok || !path.IsAbs(at) || path.Clean(at) != at || at == "/" {
+			return nil, fmt.Errorf("--bind %q: want PATH=DIR or PATH=DIR:rw, PATH absolute", b)
+		}
+		dir, writable := strings.CutSuffix(dir, ":rw")
+		ps = append(ps, place{at: at, dir: dir, writable: writable})
+	}
+	given := map[string]bool{servicesPath: true, temporaryPath: true}
+	for _, p := range ps {
+		if given[p.at] {
+			return nil, fmt.Errorf("%s is given twice", p.at)
+		}
+		given[p.at] = true
+	}
+	return ps, nil
+}
+
+// absolute is filepath.Abs, or the path itself where the working directory is
+// not known.
+func absolute(p string) string {
+	if a, err := filepath.Abs(p); err == nil {
+		return a
+	}
+	return p
+}
