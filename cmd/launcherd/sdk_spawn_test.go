@@ -59,24 +59,34 @@ func TestSDKSpawn(t *testing.T) {
 		putFile(t, filepath.Join(dir, to), text)
 	}
 
-	var stdout, stderr bytes.Buffer
-	run := func(args ...string) {
-		cmd := launcherd(append([]string{"run"}, args...)...)
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		if code := exitStatus(t, cmd.Run()); code != 0 {
-			t.Errorf("%d checks failed", code)
-		}
-	}
-	run("--packages", packages, program)
-	run(program, "no_resolver")
+	for name, with := range map[string]struct{ resolver, none []string }{
+		"run":   {[]string{"run", "--packages", packages}, []string{"run"}},
+		"spawn": {spawnIn(startDaemon(t, "--packages", packages)), spawnIn(startDaemon(t))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			run := func(command []string, args ...string) {
+				cmd := launcherd(append(command, args...)...)
+				cmd.Stdout, cmd.Stderr = &stdout, &stderr
+				if code := exitStatus(t, cmd.Run()); code != 0 {
+					t.Errorf("%d checks failed", code)
+				}
+			}
+			run(with.resolver, program)
+			run(with.none, program, "no_resolver")
 
-	// A check's line, after what it found.
-	checks := regexp.MustCompile(`(?m)^ok (\w+)$`).FindAllStringSubmatch(stdout.String(), -1)
-	const want = 46
-	if len(checks) != want || strings.Contains(stdout.String(), "FAIL ") {
-		t.Errorf("%d checks are good, want %d:\n%s%s", len(checks), want, &stdout, &stderr)
+			// A check's line, after what it found.
+			checks := regexp.MustCompile(`(?m)^ok (\w+)$`).FindAllStringSubmatch(stdout.String(), -1)
+			const want = 46
+			if len(checks) != want || strings.Contains(stdout.String(), "FAIL ") {
+				t.Errorf("%d checks are good, want %d:\n%s%s", len(checks), want, &stdout, &stderr)
+			}
+		})
 	}
 }
+
+// spawnIn gives the command that runs a program in a daemon.
+func spawnIn(d *testDaemon) []string { return []string{"spawn", "--connect", "unix:" + d.path} }
 
 func putFile(t *testing.T, path, text string) {
 	t.Helper()

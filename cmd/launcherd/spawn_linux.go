@@ -211,11 +211,7 @@ func (s *spawn) namespace(ctx context.Context) ([]process.NameInfo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", servicesPath, err)
 	}
-	tmp, err := s.m.MakeTemporary(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", temporaryPath, err)
-	}
-	ns := []process.NameInfo{{Path: servicesPath, Directory: svc.Services}, {Path: temporaryPath, Directory: tmp.Directory}}
+	ns := []process.NameInfo{{Path: servicesPath, Directory: svc.Services}}
 	for _, p := range s.places {
 		d, err := s.directory(ctx, &p)
 		if p.implied && errors.Is(err, zx.ErrAccessDenied) {
@@ -227,7 +223,11 @@ func (s *spawn) namespace(ctx context.Context) ([]process.NameInfo, error) {
 		}
 		ns = append(ns, process.NameInfo{Path: p.at, Directory: d})
 	}
-	return ns, nil
+	tmp, err := s.m.MakeTemporary(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", temporaryPath, err)
+	}
+	return append(ns, process.NameInfo{Path: temporaryPath, Directory: tmp.Directory}), nil
 }
 
 // directory has the daemon serve a directory.
