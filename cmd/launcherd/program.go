@@ -144,12 +144,17 @@ func (f *programFlags) places(program string) ([]place, error) {
 		dir, writable := strings.CutSuffix(dir, ":rw")
 		ps = append(ps, place{at: at, dir: dir, writable: writable})
 	}
-	given := map[string]bool{servicesPath: true, temporaryPath: true}
+	given := []string{servicesPath, temporaryPath}
 	for _, p := range ps {
-		if given[p.at] {
-			return nil, fmt.Errorf("%s is given twice", p.at)
+		for _, g := range given {
+			switch {
+			case p.at == g:
+				return nil, fmt.Errorf("%s is given twice", p.at)
+			case strings.HasPrefix(p.at, g+"/"), strings.HasPrefix(g, p.at+"/"):
+				return nil, fmt.Errorf("%s and %s: one is within the other", g, p.at)
+			}
 		}
-		given[p.at] = true
+		given = append(given, p.at)
 	}
 	return ps, nil
 }

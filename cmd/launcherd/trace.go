@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 
@@ -35,6 +36,9 @@ func (f *traceFlags) add(fl *pflag.FlagSet) {
 // start gives the tracer that the flags ask for, nil for none, and what ends it.
 func (f *traceFlags) start() (*syscalls.Tracer, func(), error) {
 	if f.calls == "" && !f.summary {
+		if f.output != "" {
+			return nil, nil, errors.New("--trace-output: neither --trace nor --summary is given")
+		}
 		return nil, func() {}, nil
 	}
 	out, file := io.Writer(os.Stderr), (*os.File)(nil)
