@@ -178,7 +178,7 @@ func (p *Platform) NewSpace(ev object.SpaceEvents) (object.Space, error) {
 		p.log.Error("no process can be made on this host", zap.Error(err))
 		return nil, fmt.Errorf("%w: %w", zx.ErrNoResources, err)
 	}
-	sp := &space{p: p, shell: s, ev: ev, log: p.log, threads: make(map[uint32]*thread)}
+	sp := &space{p: p, shell: s, ev: ev, threads: make(map[uint32]*thread)}
 	p.live.Add(1)
 	p.mu.Lock()
 	p.spaces[sp] = true

@@ -46,8 +46,8 @@ type shell struct {
 
 	ctl    sync.Mutex    // one batch of commands at a time
 	idle   atomic.Uint64 // id of the control thread's request, 0 while it works
-	result int64         // of the last command run; set before idle
-	done   uint64        // commands run; set before idle
+	result atomic.Int64  // of the last command run; set before idle
+	done   atomic.Uint64 // commands run; set before idle
 
 	isGone atomic.Bool // all threads have ended
 
@@ -149,7 +149,8 @@ func (s *shell) receive(n *notif, until func() bool) (ok bool, err error) {
 		// The program cannot make this call in the control thread's place: it is
 		// known by its thread's number.
 		if n.nr == nrControl && n.pid == uint32(s.pid) && s.isStub(n) {
-			s.result, s.done = int64(n.args[0]), n.args[1]
+			s.result.Store(int64(n.args[0]))
+			s.done.Store(n.args[1])
 			s.idle.Store(n.id)
 			s.wakeWaiter()
 			continue
@@ -216,8 +217,8 @@ func (s *shell) runLocked(id uint64, cmds []command, other func(notif)) (done in
 	if _, err := s.waitIdle(other); err != nil {
 		return 0, err
 	}
-	if s.done < uint64(len(cmds)) {
-		return int(s.done), unix.Errno(-s.result)
+	if done := s.done.Load(); done < uint64(len(cmds)) {
+		return int(done), unix.Errno(-s.result.Load())
 	}
 	return len(cmds), nil
 }

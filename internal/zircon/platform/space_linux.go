@@ -21,14 +21,13 @@ type space struct {
 	p     *Platform
 	shell *shell
 	ev    object.SpaceEvents
-	log   *zap.Logger
 
 	mu      sync.Mutex
 	slots   []*thread          // guarded by mu: by thread slot, nil for free
 	threads map[uint32]*thread // guarded by mu: by tid
 	reading bool               // guarded by mu: the reader runs
 	killed  bool               // guarded by mu: Kill was called
-
+	crime   string             // guarded by mu: for which it was killed here
 }
 
 // thread is a native thread.
@@ -170,6 +169,17 @@ func (s *space) Kill() {
 	}
 }
 
+// condemn kills a shell whose program meddles with the host's part of it. It
+// ends as one that was killed from outside.
+func (s *space) condemn(crime string) {
+	s.mu.Lock()
+	if s.crime == "" {
+		s.crime = crime
+	}
+	s.mu.Unlock()
+	s.shell.kill()
+}
+
 // read receives the space's notifications until no thread is left.
 func (s *space) read() {
 	var n notif
@@ -184,8 +194,8 @@ func (s *space) read() {
 		}
 	}
 	s.mu.Lock()
-	killed := s.killed
-	s.killed = true // its pid is about to be reused
+	killed, crime := s.killed, s.crime
+	s.killed = true
 	s.mu.Unlock()
 	if killed {
 		// No thread runs any more; nobody need wait for Linux to tidy up.
@@ -196,11 +206,15 @@ func (s *space) read() {
 	}
 	s.shell.kill() // a listener that failed must not leave it behind
 	ws := s.shell.reap()
-	why := fmt.Sprintf("its host process ended with status %d", ws.ExitStatus())
-	if ws.Signaled() {
-		why = "the host ended it: " + unix.SignalName(ws.Signal())
+	switch {
+	case crime != "":
+	case ws.Signaled():
+		crime = "the host ended it with " + unix.SignalName(ws.Signal())
+	default:
+		crime = fmt.Sprintf("its host process ended with status %d", ws.ExitStatus())
 	}
-	s.ev.Gone(false, why)
+	s.p.log.Warn("a process ended otherwise than by Zircon", zap.Int("host pid", s.shell.pid), zap.String("why", crime))
+	s.ev.Gone(false, crime)
 	s.p.reaped(s)
 }
 
@@ -239,9 +253,7 @@ func (s *space) handle(n *notif) {
 	}
 	t := s.thread(n.pid)
 	if t == nil {
-		// No thread that we started: the program made it by way of the stub.
-		s.log.Warn("a thread that was not started here made a call", zap.Uint32("tid", n.pid))
-		s.shell.kill()
+		s.condemn("a thread that was not started here made a call")
 		return
 	}
 	t.trap.Set(n.id, uint64(uint32(n.nr)), n.ip, n.args)
@@ -258,22 +270,23 @@ func (s *space) thread(tid uint32) *thread {
 	return s.threads[tid]
 }
 
-// ready learns a new thread's tid from its first notification.
+// ready learns a new thread's tid from its first notification, and lets it start.
 func (s *space) ready(n *notif) {
 	s.mu.Lock()
 	var t *thread
 	for _, c := range s.slots {
 		if c != nil && c.tid == 0 && frameAddr(slotAddr(c.slot)) == n.args[0] {
 			t = c
-			t.tid = n.pid
-			s.threads[n.pid] = t
 		}
 	}
-	s.mu.Unlock()
-	if t == nil {
-		s.shell.listener.send(n.id, -1)
+	if t == nil || s.threads[n.pid] != nil {
+		s.mu.Unlock()
+		s.condemn("a thread claimed to be another that is about to start")
 		return
 	}
+	t.tid = n.pid
+	s.threads[n.pid] = t
+	s.mu.Unlock()
 	s.shell.listener.send(n.id, 0)
 }
 
@@ -302,26 +315,34 @@ func inUser(addr uint64, n int) bool {
 	return addr >= vm.UserBase && addr <= vm.UserTop && uint64(n) <= vm.UserTop-addr
 }
 
-// fault tells the kernel of an exception. The thread waits on its slot's stack.
+// fault tells the kernel of an exception. The thread waits on its slot's stack,
+// where Linux has put the frame. No other address is followed: writes may reach
+// what the program itself cannot write (see memory).
 func (s *space) fault(t *thread, n *notif) {
 	siginfo := make([]byte, siginfoSize)
 	uc := make([]byte, ucontextSize)
 	id, infoAddr, ucAddr := n.id, n.args[1], n.args[2]
-	if s.shell.readMemory(siginfo, infoAddr) != nil || s.shell.readMemory(uc, ucAddr) != nil {
-		s.log.Warn("a fault's frame cannot be read", zap.Uint32("tid", t.tid))
-		s.shell.kill()
+	if !t.inSlot(infoAddr, siginfoSize) || !t.inSlot(ucAddr, ucontextSize) ||
+		s.shell.readMemory(siginfo, infoAddr) != nil || s.shell.readMemory(uc, ucAddr) != nil {
+		s.condemn("the frame of a fault cannot be read")
 		return
 	}
 	f := object.NewFault(func(f *object.Fault) {
 		putRegs(uc, &f.Regs)
 		if s.shell.writeMemory(uc, ucAddr) != nil {
-			s.shell.kill()
+			s.condemn("the frame of a fault cannot be written")
 			return
 		}
 		s.shell.listener.send(id, 0)
 	})
 	decodeFault(f, siginfo, uc)
 	s.ev.Fault(t.cookie, f)
+}
+
+// inSlot says whether n bytes at addr are in the thread's slot.
+func (t *thread) inSlot(addr, n uint64) bool {
+	at := slotAddr(t.slot)
+	return addr >= at && addr <= at+slotSize-n
 }
 
 var le = binary.LittleEndian
