@@ -50,7 +50,7 @@ static_program() {
 for program in hello echo channel_echo; do
   static_program "$out/examples/$program" "examples/src/$program.c"
 done
-for program in fault null raw sleep spin threads; do
+for program in fault hostile null raw sleep spin threads; do
   static_program "$out/testdata/$program" "testdata/src/$program.c"
 done
 (cd testdata/src/kernel && static_program "$out/testdata/kernel" kernel.c check.c handle.c \
