@@ -28,6 +28,7 @@ const (
 	FileDescriptor     HandleType = 0x30 // PA_FD: a file descriptor; the argument is its number
 	Lifecycle          HandleType = 0x3A // PA_LIFECYCLE: fuchsia.process.lifecycle.Lifecycle to serve
 	DirectoryRequest   HandleType = 0x3B // PA_DIRECTORY_REQUEST: the outgoing directory to serve
+	EscrowedDictionary HandleType = 0x3C // PA_ESCROWED_DICTIONARY: what an earlier run of a component stowed away
 	Resource           HandleType = 0x3F // PA_RESOURCE
 	ClockUTC           HandleType = 0x40 // PA_CLOCK_UTC: the clock of UTC
 	MMIOResource       HandleType = 0x50 // PA_MMIO_RESOURCE
@@ -47,7 +48,8 @@ var handleTypeNames = map[HandleType]string{
 	BootdataVMO: "BootdataVMO", BootfsVMO: "BootfsVMO", KernelFileVMO: "KernelFileVMO",
 	ComponentConfigVMO: "ComponentConfigVMO", NamespaceDirectory: "NamespaceDirectory",
 	FileDescriptor: "FileDescriptor", Lifecycle: "Lifecycle", DirectoryRequest: "DirectoryRequest",
-	Resource: "Resource", ClockUTC: "ClockUTC", MMIOResource: "MMIOResource",
+	EscrowedDictionary: "EscrowedDictionary",
+	Resource:           "Resource", ClockUTC: "ClockUTC", MMIOResource: "MMIOResource",
 	IRQResource: "IRQResource", IOPortResource: "IOPortResource", SMCResource: "SMCResource",
 	SystemResource: "SystemResource", User0: "User0", User1: "User1", User2: "User2",
 }

@@ -203,9 +203,11 @@ func TestHandleInfo(t *testing.T) {
 	}{
 		{0x0000_0001, "ProcessSelf"},
 		{0x0002_0030, "FileDescriptor(2)"},
+		{0x0000_003c, "EscrowedDictionary"},
 		{0xffff_00f2, "User2(65535)"},
 		{0x0000_0000, ""},
 		{0x0000_0012, ""},
+		{0x0000_003d, ""},
 		{0x0000_0130, ""}, // a reserved bit
 	} {
 		i, err := processargs.ParseHandleInfo(tt.raw)
