@@ -13,6 +13,9 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"go.fuchsia.dev/fidl-go"
+	"go.fuchsia.dev/launcherd/zx"
 )
 
 // Listener accepts connections of those who may connect.
@@ -21,16 +24,20 @@ type Listener struct {
 	allow []uint32
 }
 
-// Listen listens on a Unix socket at path, and makes the directory it is in, for
-// its owner alone, if there is none. A socket that is there and that nobody
-// listens on is replaced. Only this process's user and root may connect, and
-// those in allow; only with any of these can others open the file.
+// Listen listens on a Unix socket at path, and makes the directory it is in if
+// there is none. A socket that is there and that nobody listens on is replaced.
+// Only this process's user and root may connect, and those in allow; only with any
+// of these can others open the file, and a directory that Listen made.
 func Listen(path string, allow []uint32) (*Listener, error) {
 	if path == "" || strings.HasPrefix(path, "@") || strings.IndexByte(path, 0) >= 0 {
 		return nil, errors.New("the socket must be a file: a name without one is open to all")
 	}
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	mode := fs.FileMode(0o700)
+	if len(allow) > 0 {
+		mode = 0o711
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
 		return nil, err
 	}
 	// Two daemons must not both find that nobody listens.
@@ -146,7 +153,7 @@ type Peer struct {
 var ErrNotAllowed = errors.New("this user may not connect")
 
 // Accept waits for a connection, whose descriptors b deals with. It closes one of
-// a user who may not connect; the error is ErrNotAllowed then, with peer set, and
+// a user who may not connect, with the epitaph ACCESS_DENIED; the error is ErrNotAllowed then, with peer set, and
 // the next Accept can succeed.
 func (l *Listener) Accept(b *Bridge) (c *Conn, peer Peer, err error) {
 	s, err := l.l.AcceptUnix()
@@ -164,6 +171,9 @@ func (l *Listener) Accept(b *Bridge) (c *Conn, peer Peer, err error) {
 		if !slices.Contains(l.allow, peer.UID) {
 			err = ErrNotAllowed
 		}
+	}
+	if errors.Is(err, ErrNotAllowed) {
+		_ = fidl.SendEpitaph(&Transport{b, p, sender{}}, fidl.V2, zx.ErrAccessDenied) // whoever it is may be gone
 	}
 	if err != nil {
 		p.close()

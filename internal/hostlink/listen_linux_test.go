@@ -105,6 +105,8 @@ func TestPeerUser(t *testing.T) {
 		t.Skip("the other user's program is python3's")
 	}
 	const nobody = 65534
+	// No transaction, version 2, magic number 1, ordinal -1; ACCESS_DENIED.
+	const epitaph = "00000000" + "02000001" + "ffffffffffffffff" + "e2ffffff00000000 -30"
 	for _, allowed := range []bool{false, true} {
 		b := bridge(t)
 		// Below a directory that all can enter: t.TempDir's are our own.
@@ -116,14 +118,14 @@ func TestPeerUser(t *testing.T) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(dir, "socket")
+		path := filepath.Join(dir, "made", "socket")
 		var allow []uint32
 		if allowed {
 			allow = append(allow, nobody)
 		}
 		l := listen(t, path, allow...)
 		if !allowed { // so that more than the file's mode keeps others out
-			if err := os.Chmod(path, 0o666); err != nil {
+			if err := errors.Join(os.Chmod(path, 0o666), os.Chmod(filepath.Dir(path), 0o711)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -135,7 +137,8 @@ func TestPeerUser(t *testing.T) {
 import os, socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 s.connect(sys.argv[1])
-print(len(s.recv(1)))
+b = s.recv(100)
+print(b.hex(), len(b[16:]) and int.from_bytes(b[16:20], "little", signed=True))
 if sys.argv[2] == "true":
     socket.send_fds(s, [b"the root directory"], [os.open("/", os.O_PATH)])
 s.recv(1)`, path, fmt.Sprint(allowed))
@@ -167,7 +170,7 @@ s.recv(1)`, path, fmt.Sprint(allowed))
 		if err := cmd.Wait(); err != nil {
 			t.Error(err)
 		}
-		if want := map[bool]string{true: "1\n", false: "0\n"}[allowed]; out.String() != want {
+		if want := map[bool]string{true: "78 0\n", false: epitaph + "\n"}[allowed]; out.String() != want {
 			t.Errorf("the other user's program said %q, want %q", out.String(), want)
 		}
 	}
