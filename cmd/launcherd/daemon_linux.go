@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -45,12 +42,6 @@ func socketPath(flag string) (string, error) {
 		return "", errors.New("XDG_RUNTIME_DIR is not set: say where the socket is, as unix:PATH")
 	}
 	return filepath.Join(dir, "launcherd", "launcherd.sock"), nil
-}
-
-// endSignals are the signals that end a command, save those that it was started
-// to ignore, as by nohup.
-func endSignals() []os.Signal {
-	return slices.DeleteFunc([]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}, signal.Ignored)
 }
 
 // clientFlags are those of the daemon's clients.

@@ -64,6 +64,19 @@ func errorFor(retcode int64) error {
 	return nil
 }
 
+// ended is errorFor when there may be an error of writing what the process wrote,
+// which is told, and not success.
+func ended(retcode int64, output error) error {
+	if output == nil {
+		return errorFor(retcode)
+	}
+	code := exitFor(retcode)
+	if code == 0 {
+		code = exitFailure
+	}
+	return exitCode{code, output}
+}
+
 // launchError gives the exit code for a failed launch: the statuses that the
 // program itself is to blame for, and all others, which are ours.
 func launchError(program string, err error) error {

@@ -12,7 +12,7 @@ func newKill() *cobra.Command {
 		Use:   "kill KOID...",
 		Short: "Kill jobs and processes of a daemon",
 		Long:  `Kill jobs, with all that is in them, and processes of a daemon, by their koids.`,
-		Args:  cobra.MinimumNArgs(1),
+		Args:  takes("KOID", 1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.monitor(cmd.Context(), func(m *wire.MonitorClient) error {
 				for _, a := range args {

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -49,13 +50,42 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "launcherd",
 		Short:         "Run Fuchsia programs",
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().Var(&levelFlag{&g.level}, "log-level", "tell more or less on stderr: debug, info, warn or error")
+	root.SetFlagErrorFunc(usageError)
 	root.AddCommand(newRun(g))
 	root.AddCommand(daemonCommands(g)...)
 	return root
+}
+
+// version is what the go command says of what launcherd was built from.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+// usageError adds where to read about a command.
+func usageError(cmd *cobra.Command, err error) error {
+	return fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())
+}
+
+// takes checks the number of arguments: at least so many (none or one), which are
+// called what, and at most so many, or any number for -1.
+func takes(what string, least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usageError(cmd, fmt.Errorf("no %s is given", what))
+		case most >= 0 && len(args) > most:
+			return usageError(cmd, fmt.Errorf("unexpected argument %q", args[most]))
+		}
+		return nil
+	}
 }
 
 // logger gives the log that the flags ask for, on stderr.

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -14,8 +16,9 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"go.fuchsia.dev/fidl-go/fuchsia/io"
+	fio "go.fuchsia.dev/fidl-go/fuchsia/io"
 
+	"go.fuchsia.dev/launcherd/elf"
 	"go.fuchsia.dev/launcherd/internal/vfs"
 )
 
@@ -43,7 +46,8 @@ func addPackages(fl *pflag.FlagSet, dir *string) {
 
 // openProgram opens a program's file, or gives the error that ends the command.
 func openProgram(name string) (*os.File, error) {
-	f, err := os.Open(name)
+	// Without O_NONBLOCK the open of a pipe would wait for its other end.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		var pe *os.PathError
 		if errors.As(err, &pe) {
@@ -55,14 +59,44 @@ func openProgram(name string) (*os.File, error) {
 		return nil, exit(exitNotExecutable, "%s: %w", name, err)
 	}
 	st, err := f.Stat()
-	if err == nil && !st.Mode().IsRegular() {
+	switch {
+	case err != nil:
+	case !st.Mode().IsRegular():
 		err = errors.New("not a regular file")
+	case isLinux(f, st.Size()):
+		err = errors.New("a program for Linux, not for Fuchsia")
 	}
 	if err != nil {
 		f.Close()
 		return nil, exit(exitNotExecutable, "%s: %w", name, err)
 	}
 	return f, nil
+}
+
+// isLinux says whether a file is an ELF that was made for Linux, as far as it
+// tells: by naming its dynamic linker with an absolute path, or in a note.
+func isLinux(f io.ReaderAt, size int64) bool {
+	const (
+		ptNote = 4
+		note   = "\x04\x00\x00\x00\x10\x00\x00\x00\x01\x00\x00\x00GNU\x00\x00\x00\x00\x00" // NT_GNU_ABI_TAG, Linux
+		most   = 4096                                                                      // bytes of what is looked at
+	)
+	h, err := elf.ParseReaderAt(f, size)
+	if err != nil {
+		return false
+	}
+	for _, p := range h.Programs {
+		if p.Type != elf.PTInterp && p.Type != ptNote {
+			continue
+		}
+		b := make([]byte, min(p.Filesz, most))
+		n, _ := f.ReadAt(b, int64(p.Offset)) // what is not there says nothing
+		b = b[:n]
+		if p.Type == elf.PTInterp && bytes.HasPrefix(b, []byte("/")) || p.Type == ptNote && bytes.Contains(b, []byte(note)) {
+			return true
+		}
+	}
+	return false
 }
 
 // environment gives NAME=VALUE strings.
@@ -114,11 +148,11 @@ func (p *place) options() vfs.Options {
 }
 
 // flags ask for all that options allow.
-func (p *place) flags() io.Flags {
+func (p *place) flags() fio.Flags {
 	if p.writable {
-		return io.PermReadable | io.PermWritable
+		return fio.PermReadable | fio.PermWritable
 	}
-	return io.PermReadable | io.PermExecutable
+	return fio.PermReadable | fio.PermExecutable
 }
 
 // Where every program has directories that are not the host's.

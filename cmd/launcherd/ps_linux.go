@@ -22,7 +22,7 @@ func newPS() *cobra.Command {
 		Long: `Show the jobs and processes of a daemon as a tree: each task's koid, what it is,
 its state, its private memory in bytes, a job's with all that is in it, and its
 name, further right the deeper it is in the tree.`,
-		Args: cobra.NoArgs,
+		Args: takes("", 0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.monitor(cmd.Context(), func(m *wire.MonitorClient) error {
 				ts, err := allTasks(cmd.Context(), m)

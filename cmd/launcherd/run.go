@@ -4,10 +4,7 @@ package main
 
 import (
 	"context"
-	"io"
-	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -42,16 +39,15 @@ Its standard input, output and error are launcherd's. Its namespace holds /pkg, 
 can only be read, /tmp, empty and gone afterwards, /svc with fuchsia.process.Launcher,
 and what --bind adds.
 
-Its return code becomes the
-exit code: 139 when an exception that nobody handled ended the program, 137 when
-it was killed, and of codes that are not 0 to 255 the low byte, but not 0.
-Otherwise the exit code is 127 when there is no such program, 126 when it cannot be
-run, and 125 when launcherd itself failed.
+Its return code becomes the exit code: 139 when an exception that nobody handled
+ended the program, 137 when it was killed, and of codes that are not 0 to 255 the
+low byte, but not 0. Otherwise the exit code is 127 when there is no such program,
+126 when it cannot be run, and 125 when launcherd itself failed.
 
-SIGINT, SIGTERM and SIGHUP kill the program and everything it started. What it
-started also ends when the program does.
+SIGINT, SIGTERM, SIGHUP and SIGQUIT kill the program and everything it started. What
+it started also ends when the program does.
 ` + traceHelp,
-		Args: cobra.MinimumNArgs(1),
+		Args: takes("PROGRAM", 1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), args) },
 	}
 	fl := cmd.Flags()
@@ -104,7 +100,7 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 	failed := func(err error) error { return exit(exitFailure, "%s: %w", program, err) }
 
 	// Signals from now on end the job, and so the run.
-	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, cancel := signal.NotifyContext(ctx, endSignals()...)
 	defer cancel()
 	signal.Ignore(syscall.SIGPIPE) // a closed stdout closes the program's
 
@@ -156,17 +152,16 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 	stop := context.AfterFunc(ctx, func() { job.Kill() })
 	defer stop()
 	io.start()
-	ended := context.WithoutCancel(ctx) // the end comes in any case
-	code, err := fdio.Wait(ended, &process)
+	always := context.WithoutCancel(ctx) // the end comes in any case
+	code, err := fdio.Wait(always, &process)
 	if err != nil {
 		return failed(err)
 	}
 	job.Kill() // what it started and left behind
-	if _, err := job.Wait(ended, zx.JobTerminated, zx.InfiniteFuture); err != nil {
+	if _, err := job.Wait(always, zx.JobTerminated, zx.InfiniteFuture); err != nil {
 		return failed(err)
 	}
-	io.drain()
-	return errorFor(code)
+	return ended(code, io.drain())
 }
 
 // spawn launches p by a connection to the Launcher of this process.
@@ -197,68 +192,4 @@ func (f *runFlags) spawn(ctx context.Context, log *zap.Logger, p *fdio.Program) 
 		err = why
 	}
 	return proc, err
-}
-
-// stdio carries this process's standard input, output and error to and from a
-// program's, which are sockets.
-type stdio struct {
-	ends [3]zx.Socket
-
-	out   sync.WaitGroup
-	ctx   context.Context // ended when no more output comes
-	ended context.CancelFunc
-}
-
-// connect makes the sockets and gives p its ends.
-func (s *stdio) connect(p *fdio.Program) (err error) {
-	s.ctx, s.ended = context.WithCancel(context.Background())
-	for fd := range s.ends {
-		if s.ends[fd], err = p.Pipe(fd); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// start starts to copy. Output that cannot be written closes the program's
-// descriptor.
-func (s *stdio) start() {
-	in := zx.SocketFromHandle(s.ends[0].Take())
-	go func() {
-		// The read may outlast the run: nothing can end it.
-		io.Copy(&in, os.Stdin)
-		in.Close()
-	}()
-	for fd, f := range map[int]*os.File{1: os.Stdout, 2: os.Stderr} {
-		from := zx.SocketFromHandle(s.ends[fd].Take())
-		s.out.Add(1)
-		go func() {
-			defer s.out.Done()
-			defer from.Close()
-			buf := make([]byte, 64<<10)
-			for {
-				n, err := from.ReadContext(s.ctx, buf)
-				if err != nil {
-					return
-				}
-				if _, err := f.Write(buf[:n]); err != nil {
-					return
-				}
-			}
-		}()
-	}
-}
-
-// drain waits until all output is copied. No process is left that could write,
-// though handles of its sockets may be, in messages that nobody will read.
-func (s *stdio) drain() {
-	s.ended()
-	s.out.Wait()
-}
-
-func (s *stdio) close() {
-	s.ended()
-	for i := range s.ends {
-		s.ends[i].Close()
-	}
 }

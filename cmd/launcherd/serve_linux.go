@@ -50,10 +50,10 @@ Only the daemon's own user and root may connect, and those given by --allow-uid.
 The socket is the one that systemd passes, if it does. Readiness is told by
 sd_notify.
 
-SIGTERM, SIGINT and SIGHUP, and Stop of fuchsia.process.lifecycle, have the daemon
+SIGTERM, SIGINT, SIGHUP and SIGQUIT, and Stop of fuchsia.process.lifecycle, have the daemon
 end: nothing more is launched, programs may run on for --drain-timeout and are
 then killed. Another signal kills them at once.`,
-		Args: cobra.NoArgs,
+		Args: takes("", 0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context()) },
 	}
 	fl := cmd.Flags()
@@ -201,6 +201,7 @@ func (s *server) Stop(context.Context) error {
 // accept serves connections until the listener is closed.
 func (s *server) accept(ctx context.Context) {
 	defer close(s.accepted)
+	var told time.Time // when it was last told that there is no room
 	for {
 		t, peer, err := s.listener.Accept(s.bridge)
 		who := []zap.Field{zap.Int32("pid", peer.PID), zap.Uint32("uid", peer.UID)}
@@ -216,7 +217,10 @@ func (s *server) accept(ctx context.Context) {
 		case errors.Is(err, hostlink.ErrNotAllowed):
 			s.log.Warn("refused a connection", append(who, zap.Error(err))...)
 		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.ENOBUFS):
-			s.log.Error("cannot accept a connection yet", zap.Error(err))
+			if time.Since(told) > 10*time.Second {
+				s.log.Error("no more connections until others end", zap.Error(err))
+				told = time.Now()
+			}
 			time.Sleep(50 * time.Millisecond) // until some other connection ends
 		case errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EINTR):
 		default:

@@ -459,6 +459,32 @@ func TestServeManyClients(t *testing.T) {
 	}
 }
 
+// A daemon without room for more descriptors says so now and then, and goes on when there
+// is room again.
+func TestServeFull(t *testing.T) {
+	launcherd := launcherdCommand(t)
+	path := filepath.Join(t.TempDir(), "socket")
+	d := startDaemonCommand(t, exec.Command("sh", "-c", `ulimit -n 64; exec "$0" serve --listen "unix:$1"`, launcherd.Path, path), path)
+	var links []*hostlink.Link
+	for range 200 {
+		l, err := hostlink.Dial(t.Context(), path)
+		must(t, err)
+		links = append(links, l)
+	}
+	for d.descriptors() < 64 {
+		time.Sleep(time.Millisecond)
+	}
+	for _, l := range links {
+		l.Close()
+	}
+	returns(t, d.connect().launch(t, "examples/hello", "--return=3"), 3)
+	must(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	must(t, d.wait())
+	if n := strings.Count(d.stderr.String(), "no more connections"); n == 0 || n > 10 {
+		t.Errorf("%d lines about it: %s", n, d.stderr.String())
+	}
+}
+
 // descriptors is how many the daemon has open.
 func (d *testDaemon) descriptors() int {
 	d.t.Helper()

@@ -74,15 +74,29 @@ func (s *services) connect() (zx.Channel, error) { return s.fs.Connect(s.svc) }
 // temporary makes a directory for a program's /tmp and connects to it. It is
 // removed once the last connection to it, or to what is in it, has ended.
 func (s *services) temporary() (zx.Channel, error) {
-	dir, err := os.MkdirTemp("", "launcherd-")
+	dir, err := makeTemporary()
 	if err != nil {
-		return zx.Channel{}, fmt.Errorf("%w: %w", zx.ErrIO, err)
+		return zx.Channel{}, fmt.Errorf("%w (%w)", err, zx.ErrIO)
 	}
 	return s.directory(dir, vfs.Options{Writable: true, Released: func() {
 		if err := os.RemoveAll(dir); err != nil {
 			s.log.Warn("a program's /tmp is left behind", zap.Error(err))
 		}
 	}})
+}
+
+// makeTemporary makes a directory of the host where the user wants such things: in
+// memory where nobody says and the usual place cannot be written to, as in a
+// container with a read-only file system.
+func makeTemporary() (string, error) {
+	const pattern = "launcherd-"
+	dir, err := os.MkdirTemp("", pattern)
+	if err != nil && os.Getenv("TMPDIR") == "" {
+		if inMemory, err := os.MkdirTemp("/dev/shm", pattern); err == nil {
+			return inMemory, nil
+		}
+	}
+	return dir, err
 }
 
 // directory connects to a directory of the host.

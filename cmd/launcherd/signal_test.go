@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // startProgram runs a program that prints a line and then goes on forever, and
@@ -80,7 +82,7 @@ func gone(t *testing.T, pids []int) {
 
 // Each signal that asks launcherd to end kills the program, and nothing is left.
 func TestSignalsEndTheProgram(t *testing.T) {
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		t.Run(sig.String(), func(t *testing.T) {
 			cmd := startProgram(t, "../../testdata/spin")
 			shells := shellsOf(t, cmd.Process.Pid)
@@ -93,6 +95,122 @@ func TestSignalsEndTheProgram(t *testing.T) {
 			}
 			gone(t, shells)
 		})
+	}
+}
+
+// A signal that launcherd was started to ignore, as by nohup, stays ignored.
+func TestIgnoredSignal(t *testing.T) {
+	run := launcherd("run", "../../examples/echo")
+	cmd := exec.Command("sh", append([]string{"-c", `trap '' HUP; exec "$0" "$@"`}, run.Args...)...)
+	cmd.Env = run.Env
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	r := bufio.NewReader(out)
+	for i := range 20 {
+		line := fmt.Sprintln("line", i)
+		if _, err := in.Write([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.ReadString('\n'); got != line {
+			t.Fatalf("%q, %v, want %q", got, err, line)
+		}
+		cmd.Process.Signal(syscall.SIGHUP)
+	}
+	in.Close()
+	if code := exitStatus(t, cmd.Wait()); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// In the background of a terminal launcherd runs on, though it reads ahead of the
+// program, and has the terminal's input once it is in the foreground.
+func TestBackground(t *testing.T) {
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminals here: %v", err)
+	}
+	master := os.NewFile(uintptr(fd), "master")
+	defer master.Close()
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err := os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminals here: %v", err)
+	}
+	defer terminal.Close()
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("no shell with job control")
+	}
+	run := launcherd("run")
+	cmd := exec.Command(bash, "-c", `set -m
+"$0" run ../../examples/hello in the background &
+wait %1; echo "code $?"
+"$0" run ../../examples/echo &
+echo ready; fg >/dev/null; echo "code $?"`, run.Args[0])
+	cmd.Env = run.Env
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	master.SetReadDeadline(time.Now().Add(time.Minute))
+	r := bufio.NewReader(master)
+	expect := func(want string) {
+		t.Helper()
+		for {
+			line, err := r.ReadString('\n')
+			if strings.TrimSpace(line) == want {
+				return
+			}
+			if err != nil {
+				t.Fatalf("%v, and no line %q", err, want)
+			}
+		}
+	}
+	expect("arg[3]=background")
+	expect("code 0")
+	expect("ready")
+	master.WriteString("typed\n")
+	expect("typed") // the terminal's echo
+	expect("typed")
+	master.WriteString("\x04") // the end of input
+	expect("code 0")
+}
+
+// A container's file system may be read-only: then /tmp is in memory.
+func TestReadOnlyFileSystem(t *testing.T) {
+	run := launcherd("run", "../../testdata/spawn", "put", "/tmp/new", "text")
+	const readOnly = `mount --bind /tmp /tmp && mount -o remount,bind,ro /tmp && ! touch /tmp/x 2>/dev/null &&
+mount -t tmpfs none /dev/shm && unset TMPDIR`
+	if out, err := exec.Command("unshare", "--map-root-user", "--mount", "sh", "-c", readOnly).CombinedOutput(); err != nil {
+		t.Skipf("no mount namespaces here: %v %s", err, out)
+	}
+	cmd := exec.Command("unshare", append([]string{"--map-root-user", "--mount", "sh", "-c", readOnly + ` && "$0" "$@" && ls /dev/shm`}, run.Args...)...)
+	cmd.Env = run.Env
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) != 0 {
+		t.Errorf("%v, output (or what is left in memory) %q", err, out)
+	}
+	cmd = launcherd("run", "../../examples/hello")
+	cmd.Env = append(cmd.Env, "TMPDIR=/nonexistent")
+	if out, err := cmd.CombinedOutput(); exitStatus(t, err) != exitFailure || !strings.Contains(string(out), "/tmp: stat /nonexistent: no such file") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

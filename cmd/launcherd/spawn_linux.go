@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -45,9 +43,9 @@ namespace, and the same exit codes. The program's file, its libraries and the
 directories of its namespace are opened by this command; /tmp and /svc are the
 daemon's.
 
-SIGINT, SIGTERM and SIGHUP kill the program and everything it started. What it
-started also ends when the program does.`,
-		Args: cobra.MinimumNArgs(1),
+SIGINT, SIGTERM, SIGHUP and SIGQUIT kill the program and everything it started. What
+it started also ends when the program does.`,
+		Args: takes("PROGRAM", 1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), args) },
 	}
 	fl := cmd.Flags()
@@ -109,7 +107,7 @@ type spawn struct {
 	args   []string
 	env    []string
 
-	out sync.WaitGroup // goroutines that copy its output
+	out outputs
 }
 
 func (s *spawn) failed(err error) error { return exit(exitFailure, "%s: %w", s.args[0], err) }
@@ -150,8 +148,7 @@ func (s *spawn) run(ctx context.Context) error {
 	if reason != "" && ctx.Err() == nil {
 		s.log.Warn(s.name + ": " + printable(reason))
 	}
-	s.out.Wait()
-	return errorFor(code)
+	return ended(code, s.out.wait())
 }
 
 // launch launches the program.
@@ -300,17 +297,12 @@ func (s *spawn) stream(fd int, f *os.File) (zx.Handle, error) {
 		defer r.Close()
 		go func() {
 			defer w.Close()
-			io.Copy(w, f) // it may outlast the program: nothing can end a read of a terminal
+			copyInput(w) // it may outlast the program: nothing can end a read of a terminal
 		}()
 		return s.l.Add(r)
 	}
 	defer w.Close()
-	s.out.Add(1)
-	go func() {
-		defer s.out.Done()
-		defer r.Close()
-		io.Copy(f, r)
-	}()
+	s.out.copy(f, r.Read, func() { r.Close() })
 	return s.l.Add(w)
 }
 

@@ -13,7 +13,7 @@ func newWait() *cobra.Command {
 		Short: "Wait for the end of a job or process of a daemon",
 		Long: `Wait for the end of a job or process of a daemon. The exit code is made of its
 return code as by launcherd run.`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("KOID", 1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			k, err := parseKoid(args[0])
 			if err != nil {
