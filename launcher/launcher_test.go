@@ -145,6 +145,14 @@ func program(t *testing.T, path string) zx.Handle {
 	return v.Take()
 }
 
+// read gives what is in a file of the repository.
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile("../" + path)
+	must(t, err)
+	return string(b)
+}
+
 // hello is what launches examples/hello.
 func hello(t *testing.T) process.LaunchInfo {
 	return process.LaunchInfo{Executable: program(t, "examples/hello"), Job: job(t), Name: "hello"}
@@ -200,6 +208,24 @@ func channelHandle(t *testing.T) zx.Handle {
 	must(t, err)
 	b.Close()
 	return a.Take()
+}
+
+// addLoader adds a loader that answers one request, and then is gone.
+func addLoader(t *testing.T, c *process.LauncherClient, answer *ldsvc.LoaderLoadObjectResponse) {
+	t.Helper()
+	theirs, ours, err := zx.NewChannel()
+	must(t, err)
+	addHandle(t, c, theirs.Take(), uint32(processargs.NewHandleInfo(processargs.LdsvcLoader, 0)))
+	go func() { _ = ldsvc.ServeLoader(context.Background(), &ours, &oneAnswer{answer: answer}) }() // the launch closes its end
+}
+
+type oneAnswer struct {
+	ldsvc.LoaderServer
+	answer *ldsvc.LoaderLoadObjectResponse
+}
+
+func (l *oneAnswer) LoadObject(context.Context, *ldsvc.LoaderLoadObjectRequest) (*ldsvc.LoaderLoadObjectResponse, error) {
+	return l.answer, nil
 }
 
 // launch launches info with a standard output and gives that and the return code.
@@ -318,21 +344,20 @@ func TestCreateAndForget(t *testing.T) {
 	}
 }
 
-// Each failure has its status, releases what it took, and leaves the connection
-// as new.
-func TestRefusals(t *testing.T) {
-	type conn = *process.LauncherClient
+// refusal is a launch that fails, in one of all the ways there are.
+type refusal struct {
+	name string
+	add  func(t *testing.T, c *process.LauncherClient, info *process.LaunchInfo)
+	want zx.Status
+}
+
+func refusals() []refusal {
 	vmo := func(t *testing.T, b string) zx.Handle {
 		v, err := zx.NewVMO(uint64(len(b)), 0)
 		must(t, err)
 		must(t, v.Write([]byte(b), 0))
 		must(t, v.ReplaceAsExecutable(zx.HandleInvalid))
 		return v.Take()
-	}
-	type test struct {
-		name string
-		add  func(t *testing.T, c conn, info *process.LaunchInfo)
-		want zx.Status
 	}
 	id := func(h processargs.HandleType, arg uint16) uint32 { return uint32(processargs.NewHandleInfo(h, arg)) }
 	replaceJob := func(t *testing.T, info *process.LaunchInfo, h zx.Handle) {
@@ -343,40 +368,56 @@ func TestRefusals(t *testing.T) {
 		zx.CloseAll(info.Executable)
 		info.Executable = h
 	}
-	tests := []test{
-		{"NUL in an argument", func(t *testing.T, c conn, _ *process.LaunchInfo) { addArgs(t, c, "a\x00b") }, zx.ErrInvalidArgs},
-		{"NUL in a variable", func(t *testing.T, c conn, _ *process.LaunchInfo) { addEnvirons(t, c, "A=\x00") }, zx.ErrInvalidArgs},
-		{"NUL in the name", func(_ *testing.T, _ conn, info *process.LaunchInfo) { info.Name = "a\x00" }, zx.ErrInvalidArgs},
-		{"NUL in a path", func(t *testing.T, c conn, _ *process.LaunchInfo) { addNames(t, c, "/a\x00") }, zx.ErrInvalidArgs},
-		{"relative path", func(t *testing.T, c conn, _ *process.LaunchInfo) { addNames(t, c, "/svc", "pkg") }, zx.ErrInvalidArgs},
-		{"empty path", func(t *testing.T, c conn, _ *process.LaunchInfo) { addNames(t, c, "") }, zx.ErrInvalidArgs},
-		{"the same path twice", func(t *testing.T, c conn, _ *process.LaunchInfo) { addNames(t, c, "/svc"); addNames(t, c, "/svc") }, zx.ErrInvalidArgs},
-		{"a path in another", func(t *testing.T, c conn, _ *process.LaunchInfo) { addNames(t, c, "/a/b/c", "/a!", "/a/b") }, zx.ErrInvalidArgs},
-		{"the root and another", func(t *testing.T, c conn, _ *process.LaunchInfo) { addNames(t, c, "/a", "/") }, zx.ErrInvalidArgs},
-		{"unknown handle type", func(t *testing.T, c conn, _ *process.LaunchInfo) { addHandle(t, c, handle(t), 0x99) }, zx.ErrInvalidArgs},
-		{"reserved bits in a handle's id", func(t *testing.T, c conn, _ *process.LaunchInfo) { addHandle(t, c, handle(t), 0x1f0) }, zx.ErrInvalidArgs},
-		{"directory without a path", func(t *testing.T, c conn, _ *process.LaunchInfo) {
+	return []refusal{
+		{"NUL in an argument", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) { addArgs(t, c, "a\x00b") }, zx.ErrInvalidArgs},
+		{"NUL in a variable", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) { addEnvirons(t, c, "A=\x00") }, zx.ErrInvalidArgs},
+		{"NUL in the name", func(_ *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) { info.Name = "a\x00" }, zx.ErrInvalidArgs},
+		{"NUL in a path", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) { addNames(t, c, "/a\x00") }, zx.ErrInvalidArgs},
+		{"relative path", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) { addNames(t, c, "/svc", "pkg") }, zx.ErrInvalidArgs},
+		{"empty path", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) { addNames(t, c, "") }, zx.ErrInvalidArgs},
+		{"the same path twice", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
+			addNames(t, c, "/svc")
+			addNames(t, c, "/svc")
+		}, zx.ErrInvalidArgs},
+		{"a path in another", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
+			addNames(t, c, "/a/b/c", "/a!", "/a/b")
+		}, zx.ErrInvalidArgs},
+		{"the root and another", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) { addNames(t, c, "/a", "/") }, zx.ErrInvalidArgs},
+		{"unknown handle type", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) { addHandle(t, c, handle(t), 0x99) }, zx.ErrInvalidArgs},
+		{"reserved bits in a handle's id", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
+			addHandle(t, c, handle(t), 0x1f0)
+		}, zx.ErrInvalidArgs},
+		{"directory without a path", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
 			addHandle(t, c, handle(t), id(processargs.NamespaceDirectory, 0))
 		}, zx.ErrInvalidArgs},
-		{"handle that the builder makes", func(t *testing.T, c conn, _ *process.LaunchInfo) {
+		{"handles that the builder makes", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
 			addHandle(t, c, handle(t), id(processargs.ProcessSelf, 0))
 		}, zx.ErrInvalidArgs},
-		{"vDSO that is no VMO", func(t *testing.T, c conn, _ *process.LaunchInfo) {
+		{"stack", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
+			addHandle(t, c, handle(t), id(processargs.StackVMO, 0))
+		}, zx.ErrInvalidArgs},
+		{"executable as a handle", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
+			addHandle(t, c, handle(t), id(processargs.ExecutableVMO, 0))
+		}, zx.ErrInvalidArgs},
+		{"region of the program", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
+			addHandle(t, c, handle(t), id(processargs.LoadedVMAR, 0))
+		}, zx.ErrInvalidArgs},
+		{"vDSO that is no VMO", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
 			addHandle(t, c, handle(t), id(processargs.VDSOVMO, 0))
 		}, zx.ErrWrongType},
-		{"unknown options", func(t *testing.T, c conn, _ *process.LaunchInfo) {
+		{"unknown options", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
 			must(t, c.SetOptions(t.Context(), &process.LauncherSetOptionsRequest{Options: 1 << 20}))
 		}, zx.ErrInvalidArgs},
-		{"arguments beyond a message", func(t *testing.T, c conn, _ *process.LaunchInfo) {
+		{"arguments beyond a message", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
 			addArgs(t, c, strings.Repeat("x", 40000))
 			addArgs(t, c, strings.Repeat("x", 40000))
 		}, zx.ErrInvalidArgs},
-		{"handles beyond a message", func(t *testing.T, c conn, _ *process.LaunchInfo) {
+		{"handles beyond a message", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
 			for range 60 {
 				addHandle(t, c, handle(t), id(processargs.User0, 0))
 			}
 		}, zx.ErrInvalidArgs},
-		{"more handles than are kept", func(t *testing.T, c conn, _ *process.LaunchInfo) {
+		{"more handles than are kept", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
 			for range 20 {
 				req := new(process.LauncherAddHandlesRequest)
 				for range 60 {
@@ -386,40 +427,114 @@ func TestRefusals(t *testing.T) {
 			}
 			addNames(t, c, "/svc")
 		}, zx.ErrInvalidArgs},
-		{"more bytes than are kept", func(t *testing.T, c conn, _ *process.LaunchInfo) {
+		{"more bytes than are kept", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
 			for range 20 {
 				addEnvirons(t, c, strings.Repeat("x", 60000))
 			}
 			addNames(t, c, "/svc")
 		}, zx.ErrInvalidArgs},
-		{"executable that is no ELF", func(t *testing.T, _ conn, info *process.LaunchInfo) {
+		{"executable that is no ELF", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
 			replaceExecutable(info, vmo(t, strings.Repeat("no ELF ", 10)))
 		}, zx.ErrNotFound},
-		{"executable without the right", func(t *testing.T, _ conn, info *process.LaunchInfo) {
+		{"executable that is empty", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
+			replaceExecutable(info, vmo(t, ""))
+		}, zx.ErrOutOfRange},
+		{"executable that is cut off in its headers", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
+			replaceExecutable(info, vmo(t, read(t, "examples/hello")[:100]))
+		}, zx.ErrNotFound},
+		{"executable that is cut off in its segments", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
+			b := read(t, "examples/hello")
+			v := zx.VMOFromHandle(vmo(t, b))
+			must(t, v.SetContentSize(uint64(len(b)/2)))
+			replaceExecutable(info, v.Take())
+		}, zx.ErrNotFound},
+		{"executable for another machine", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
+			b := []byte(read(t, "examples/hello"))
+			b[18] = 0xf3
+			replaceExecutable(info, vmo(t, string(b)))
+		}, zx.ErrNotFound},
+		{"executable with nothing to load", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
+			b := []byte(read(t, "examples/hello"))
+			b[56], b[57] = 0, 0 // the number of program headers
+			replaceExecutable(info, vmo(t, string(b)))
+		}, zx.ErrNotFound},
+		{"executable that cannot be read", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
+			v := zx.VMOFromHandle(info.Executable)
+			must(t, v.Replace(zx.RightTransfer|zx.RightExecute|zx.RightMap|zx.RightGetProperty))
+			info.Executable = v.Take()
+		}, zx.ErrAccessDenied},
+		{"executable that cannot be mapped", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
+			v := zx.VMOFromHandle(info.Executable)
+			must(t, v.Replace(zx.RightTransfer|zx.RightRead|zx.RightExecute|zx.RightGetProperty))
+			info.Executable = v.Take()
+		}, zx.ErrAccessDenied},
+		{"executable without the right", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
 			v := zx.VMOFromHandle(info.Executable)
 			must(t, v.Replace(zx.RightTransfer|zx.RightRead|zx.RightMap|zx.RightGetProperty))
 			info.Executable = v.Take()
 		}, zx.ErrAccessDenied},
-		{"no loader", func(t *testing.T, _ conn, info *process.LaunchInfo) {
+		{"no loader", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
 			replaceExecutable(info, program(t, "testdata/dyn"))
 		}, zx.ErrInvalidArgs},
-		{"loader that is gone", func(t *testing.T, c conn, info *process.LaunchInfo) {
+		{"loader that is gone", func(t *testing.T, c *process.LauncherClient, info *process.LaunchInfo) {
 			replaceExecutable(info, program(t, "testdata/dyn"))
 			addHandle(t, c, channelHandle(t), id(processargs.LdsvcLoader, 0))
 		}, zx.ErrNotFound},
-		{"job without the right", func(t *testing.T, _ conn, info *process.LaunchInfo) {
+		{"loader that is no channel", func(t *testing.T, c *process.LauncherClient, info *process.LaunchInfo) {
+			replaceExecutable(info, program(t, "testdata/dyn"))
+			addHandle(t, c, handle(t), id(processargs.LdsvcLoader, 0))
+		}, zx.ErrNotFound},
+		{"loader that speaks nonsense", func(t *testing.T, c *process.LauncherClient, info *process.LaunchInfo) {
+			replaceExecutable(info, program(t, "testdata/dyn"))
+			a, b, err := zx.NewChannel()
+			must(t, err)
+			addHandle(t, c, a.Take(), id(processargs.LdsvcLoader, 0))
+			must(t, b.Write([]byte("nonsense"), nil))
+			b.Close()
+		}, zx.ErrNotFound},
+		{"loader that refuses", func(t *testing.T, c *process.LauncherClient, info *process.LaunchInfo) {
+			replaceExecutable(info, program(t, "testdata/dyn"))
+			addLoader(t, c, &ldsvc.LoaderLoadObjectResponse{Rv: zx.ErrShouldWait})
+		}, zx.ErrShouldWait},
+		{"loader that gives nothing", func(t *testing.T, c *process.LauncherClient, info *process.LaunchInfo) {
+			replaceExecutable(info, program(t, "testdata/dyn"))
+			addLoader(t, c, &ldsvc.LoaderLoadObjectResponse{})
+		}, zx.ErrInternal},
+		{"dynamic linker that is no ELF", func(t *testing.T, c *process.LauncherClient, info *process.LaunchInfo) {
+			replaceExecutable(info, program(t, "testdata/dyn"))
+			addLoader(t, c, &ldsvc.LoaderLoadObjectResponse{Object: vmo(t, strings.Repeat("no ELF ", 10))})
+		}, zx.ErrNotFound},
+		{"dynamic linker's name without an end", func(t *testing.T, c *process.LauncherClient, info *process.LaunchInfo) {
+			b := strings.Replace(read(t, "testdata/dyn"), "ld.so.1\x00", "ld.so.1!", 1)
+			replaceExecutable(info, vmo(t, b))
+			addHandle(t, c, channelHandle(t), id(processargs.LdsvcLoader, 0))
+		}, zx.ErrInvalidArgs},
+		{"dynamic linker's name that is no text", func(t *testing.T, c *process.LauncherClient, info *process.LaunchInfo) {
+			b := strings.Replace(read(t, "testdata/dyn"), "ld.so.1\x00", "ld.so.\xff\x00", 1)
+			replaceExecutable(info, vmo(t, b))
+			addHandle(t, c, channelHandle(t), id(processargs.LdsvcLoader, 0))
+		}, zx.ErrInvalidArgs},
+		{"vDSO that is no ELF", func(t *testing.T, c *process.LauncherClient, _ *process.LaunchInfo) {
+			addHandle(t, c, vmo(t, strings.Repeat("no ELF ", 10)), id(processargs.VDSOVMO, 0))
+		}, zx.ErrNotFound},
+		{"job without the right", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
 			j, err := zx.DefaultJob().Duplicate(zx.RightTransfer)
 			must(t, err)
 			replaceJob(t, info, j.Take())
 		}, zx.ErrAccessDenied},
-		{"job that was killed", func(t *testing.T, _ conn, info *process.LaunchInfo) {
+		{"job that was killed", func(t *testing.T, _ *process.LauncherClient, info *process.LaunchInfo) {
 			j, err := zx.DefaultJob().CreateJob()
 			must(t, err)
 			must(t, j.Kill())
 			replaceJob(t, info, j.Take())
 		}, zx.ErrBadState},
 	}
-	for _, tt := range tests {
+}
+
+// Each failure has its status, releases what it took, and leaves the connection
+// as new.
+func TestRefusals(t *testing.T) {
+	for _, tt := range refusals() {
 		for _, method := range []string{"Launch", "CreateWithoutStarting"} {
 			t.Run(tt.name+"/"+method, func(t *testing.T) {
 				noLeaks(t)
@@ -624,14 +739,15 @@ func TestJobPolicy(t *testing.T) {
 	}
 }
 
-// Many connections at once, half of their launches failing, do not see each
-// other.
+// Many connections at once, half of their launches failing in every way there is,
+// do not see each other, and leave nothing.
 func TestManyConnections(t *testing.T) {
 	noLeaks(t)
 	s, err := loader.New([]string{"../testdata"}, zap.NewNop())
 	must(t, err)
 	t.Cleanup(s.Close)
 	const connections, launches = 50, 10
+	fail := refusals()
 	clients := make([]*process.LauncherClient, connections)
 	for i := range clients {
 		clients[i] = connect(t)
@@ -639,11 +755,14 @@ func TestManyConnections(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, c := range clients {
 		wg.Add(1)
-		go func() {
+		go func() { // a t.Fatal in it ends it, and the test fails
 			defer wg.Done()
-			for n := range launches {
-				if err := launchNumbered(t, c, s, i*launches+n); err != nil {
-					t.Errorf("connection %d, launch %d: %v", i, n, err)
+			for k := range launches {
+				n := i*launches + k
+				if n%2 == 1 {
+					refused(t, c, fail[n/2%len(fail)], n%4 == 1)
+				} else {
+					succeeds(t, c, s, n)
 				}
 			}
 		}()
@@ -651,94 +770,43 @@ func TestManyConnections(t *testing.T) {
 	wg.Wait()
 }
 
-// launchNumbered makes a launch that its number decides on, by itself: without
-// t.Fatal, which is of the test's own goroutine.
-func launchNumbered(t *testing.T, c *process.LauncherClient, s *loader.Service, n int) error {
-	ctx := t.Context()
-	arg := fmt.Sprint("number ", n)
-	args := [][]byte{[]byte("prog"), []byte(arg)}
-	info := process.LaunchInfo{Name: "prog"}
-	want := zx.OK
-	path := "../examples/hello"
-	switch n % 8 {
-	case 1:
-		args = append(args, []byte{0})
-		want = zx.ErrInvalidArgs
-	case 2, 3:
-		path = "../testdata/dyn"
-	case 5:
-		path, want = "../README.md", zx.ErrNotFound
-	case 7:
-		path, want = "../testdata/dyn", zx.ErrNotFound
+// refused makes a launch that fails, or has a process created that is not.
+func refused(t *testing.T, c *process.LauncherClient, r refusal, launch bool) {
+	info := hello(t)
+	addArgs(t, c, "of a launch that fails")
+	r.add(t, c, &info)
+	var st zx.Status
+	if launch {
+		rep, err := c.Launch(t.Context(), &process.LauncherLaunchRequest{Info: info})
+		must(t, err)
+		st = rep.Status
+	} else {
+		rep, err := c.CreateWithoutStarting(t.Context(), &process.LauncherCreateWithoutStartingRequest{Info: info})
+		must(t, err)
+		st = rep.Status
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
+	if st != r.want {
+		t.Errorf("%s: status %v, want %v", r.name, st, r.want)
 	}
-	v, err := zx.VMOFromFile(f, true)
-	f.Close()
-	if err != nil {
-		return err
+}
+
+// succeeds launches a static or a dynamic program, whose arguments and return code
+// have its number.
+func succeeds(t *testing.T, c *process.LauncherClient, s *loader.Service, n int) {
+	info := hello(t)
+	number, code := fmt.Sprint("number ", n), fmt.Sprint("--return=", n)
+	addArgs(t, c, "prog", number, code)
+	if n%4 == 0 {
+		zx.CloseAll(info.Executable)
+		info.Executable = program(t, "testdata/dyn")
+		l, err := s.Connect()
+		must(t, err)
+		addHandle(t, c, l.Take(), uint32(processargs.NewHandleInfo(processargs.LdsvcLoader, 0)))
 	}
-	info.Executable = v.Take()
-	j, err := zx.DefaultJob().Duplicate(zx.RightSameRights)
-	if err != nil {
-		return err
+	out, got := launch(t, c, info)
+	if want := "arg[0]=prog\narg[1]=" + number + "\narg[2]=" + code + "\n"; !strings.HasSuffix(out, want) || got != int64(n) {
+		t.Errorf("launch %d: code %d, output %q", n, got, out)
 	}
-	info.Job = j.Take()
-	if n%8 == 3 { // a dynamic program, with no loader
-		want = zx.ErrInvalidArgs
-	} else if path == "../testdata/dyn" {
-		var l zx.Channel
-		if want == zx.OK {
-			l, err = s.Connect()
-		} else {
-			var gone zx.Channel
-			l, gone, err = zx.NewChannel()
-			gone.Close()
-		}
-		if err != nil {
-			return err
-		}
-		id := uint32(processargs.NewHandleInfo(processargs.LdsvcLoader, 0))
-		if err := c.AddHandles(ctx, &process.LauncherAddHandlesRequest{Handles: []process.HandleInfo{{Handle: l.Take(), Id: id}}}); err != nil {
-			return err
-		}
-	}
-	ours, theirs, err := zx.NewSocket(zx.SocketStream)
-	if err != nil {
-		return err
-	}
-	defer ours.Close()
-	if err := c.AddHandles(ctx, &process.LauncherAddHandlesRequest{Handles: []process.HandleInfo{{Handle: theirs.Take(), Id: stdout}}}); err != nil {
-		return err
-	}
-	if err := c.AddArgs(ctx, &process.LauncherAddArgsRequest{Args: args}); err != nil {
-		return err
-	}
-	rep, err := c.Launch(ctx, &process.LauncherLaunchRequest{Info: info})
-	if err != nil {
-		return err
-	}
-	if rep.Status != want {
-		return fmt.Errorf("status %v, want %v", rep.Status, want)
-	}
-	if want != zx.OK {
-		return nil
-	}
-	p := zx.ProcessFromHandle(rep.Process)
-	defer p.Close()
-	out, err := io.ReadAll(&ours)
-	if err != nil {
-		return err
-	}
-	if _, err := p.Wait(ctx, zx.ProcessTerminated, zx.InfiniteFuture); err != nil {
-		return err
-	}
-	if !strings.HasSuffix(string(out), "arg[0]=prog\narg[1]="+arg+"\n") {
-		return fmt.Errorf("output %q", out)
-	}
-	return nil
 }
 
 // The loader may be the client itself, which answers while it waits for its

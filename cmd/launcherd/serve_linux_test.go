@@ -477,6 +477,9 @@ func TestServeFull(t *testing.T) {
 	for _, l := range links {
 		l.Close()
 	}
+	for d.descriptors() > 40 {
+		time.Sleep(time.Millisecond)
+	}
 	returns(t, d.connect().launch(t, "examples/hello", "--return=3"), 3)
 	must(t, d.cmd.Process.Signal(syscall.SIGTERM))
 	must(t, d.wait())
