@@ -770,6 +770,63 @@ func TestManyConnections(t *testing.T) {
 	wg.Wait()
 }
 
+// Hundreds of connections that say things in turn each keep what is their own.
+func TestHundredsOfConnections(t *testing.T) {
+	noLeaks(t)
+	clients := make([]*process.LauncherClient, 300)
+	for i := range clients {
+		clients[i] = connect(t)
+		addArgs(t, clients[i], "hello")
+	}
+	for i, c := range clients {
+		addArgs(t, c, fmt.Sprint(i), fmt.Sprint("--return=", i))
+		addEnvirons(t, c, fmt.Sprint("I=", i))
+	}
+	for i, c := range clients {
+		out, code := launch(t, c, hello(t))
+		want := fmt.Sprintf("arg[0]=hello\narg[1]=%d\narg[2]=--return=%[1]d\nenv: I=%[1]d\n", i)
+		if out != want || code != int64(i) {
+			t.Errorf("connection %d: output %q, code %d", i, out, code)
+		}
+	}
+}
+
+// What a client sends without waiting for answers is served in its order.
+func TestOrder(t *testing.T) {
+	noLeaks(t)
+	c := connect(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	outs := make([]zx.Socket, 20)
+	for i := range outs {
+		ours, theirs, err := zx.NewSocket(zx.SocketStream)
+		must(t, err)
+		defer ours.Close()
+		outs[i] = ours
+		addArgs(t, c, "hello", fmt.Sprint(i))
+		addHandle(t, c, theirs.Take(), stdout)
+		info := hello(t)
+		if i%3 == 1 {
+			addArgs(t, c, "no\x00argument")
+		}
+		// The request is sent, and nobody waits for the answer.
+		if _, err := c.Launch(gone, &process.LauncherLaunchRequest{Info: info}); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	for i := range outs {
+		b, err := io.ReadAll(&outs[i])
+		must(t, err)
+		want := fmt.Sprintf("arg[0]=hello\narg[1]=%d\n", i)
+		if i%3 == 1 {
+			want = ""
+		}
+		if string(b) != want {
+			t.Errorf("launch %d: output %q, want %q", i, b, want)
+		}
+	}
+}
+
 // refused makes a launch that fails, or has a process created that is not.
 func refused(t *testing.T, c *process.LauncherClient, r refusal, launch bool) {
 	info := hello(t)

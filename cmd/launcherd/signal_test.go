@@ -80,21 +80,28 @@ func gone(t *testing.T, pids []int) {
 	}
 }
 
-// Each signal that asks launcherd to end kills the program, and nothing is left.
+// Each signal that asks launcherd to end kills the program and what it started, and
+// nothing is left.
 func TestSignalsEndTheProgram(t *testing.T) {
+	programs := map[string][]string{
+		"a program":            {"../../testdata/spin"},
+		"a program of another": {"--pkg", "../../testdata", "../../testdata/spawn", "run", "/pkg/spin"},
+	}
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
-		t.Run(sig.String(), func(t *testing.T) {
-			cmd := startProgram(t, "../../testdata/spin")
-			shells := shellsOf(t, cmd.Process.Pid)
-			if len(shells) == 0 {
-				t.Fatal("no Linux process runs the program")
-			}
-			cmd.Process.Signal(sig)
-			if code := exitStatus(t, cmd.Wait()); code != exitKilled {
-				t.Errorf("exit code %d, want %d", code, exitKilled)
-			}
-			gone(t, shells)
-		})
+		for name, args := range programs {
+			t.Run(sig.String()+"/"+name, func(t *testing.T) {
+				cmd := startProgram(t, args[0], args[1:]...)
+				shells := shellsOf(t, cmd.Process.Pid)
+				if len(shells) < len(args)/4+1 {
+					t.Fatalf("%d Linux processes run it", len(shells))
+				}
+				cmd.Process.Signal(sig)
+				if code := exitStatus(t, cmd.Wait()); code != exitKilled {
+					t.Errorf("exit code %d, want %d", code, exitKilled)
+				}
+				gone(t, shells)
+			})
+		}
 	}
 }
 
