@@ -63,6 +63,7 @@ func TestReadDirents(t *testing.T) {
 	w.ok(os.Symlink("d", filepath.Join(dir, "dirlink")))
 	w.ok(os.Symlink("/etc", filepath.Join(dir, "out")))
 	pipe(t, filepath.Join(dir, "pipe"))
+	w.write(dir, "not\xffUTF-8") // cannot be said
 	d := w.dir(root)
 	const all = "./ d/ dirlink/ f link out? pipe?"
 	want(t, "all", w.list(d), all)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -552,12 +553,16 @@ func (l *hostLister) next() (entry, bool, error) {
 		size := int(binary.NativeEndian.Uint16(b[direntReclen:]))
 		l.rest = b[size:]
 		name, _, _ := strings.Cut(string(b[direntName:size]), "\x00")
-		if name == "." || name == ".." {
+		if name == "." || name == ".." || !nameable(name) {
 			continue
 		}
 		return entry{name, binary.NativeEndian.Uint64(b), l.kind(b[direntType], name)}, true, nil
 	}
 }
+
+// nameable says whether fuchsia.io can say a name of the host: there, text is
+// UTF-8, and a connection that says anything else ends.
+func nameable(name string) bool { return utf8.ValidString(name) }
 
 // kind gives the kind of an entry, of what it leads to if it is a link.
 func (l *hostLister) kind(t byte, name string) kind {

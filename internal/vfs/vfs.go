@@ -23,7 +23,8 @@
 // # Host directories
 //
 // A host directory shows its regular files and directories; what else is there
-// is listed as unknown and cannot be opened (NOT_SUPPORTED). Symbolic links are
+// is listed as unknown and cannot be opened (NOT_SUPPORTED), and what has a name
+// that is not UTF-8, which nobody can say, is not listed. Symbolic links are
 // followed as long as they stay below the directory that a connection is to, so
 // that a connection is never worth more than its directory; others are refused
 // with ACCESS_DENIED.

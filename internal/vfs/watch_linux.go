@@ -150,7 +150,7 @@ func (h *hostWatcher) tell(id int32, mask uint32, name string) {
 	if mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0 {
 		ev = io.WatchEventRemoved
 	}
-	if t := h.dirs[id]; t != nil && name != "" {
+	if t := h.dirs[id]; t != nil && name != "" && nameable(name) {
 		for _, w := range t.watchers {
 			w.tell(ev, name)
 		}

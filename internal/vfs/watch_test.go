@@ -76,6 +76,7 @@ func TestWatch(t *testing.T) {
 	w.expect(ch, "REMOVED new", "ADDED newer")
 	w.ok(d.Unlink(ctx, &io.DirectoryUnlinkRequest{Name: "newer"}))
 	w.expect(ch, "REMOVED newer")
+	w.ok(os.WriteFile(filepath.Join(dir, "not\xffUTF-8"), nil, 0o644)) // is not told of
 	w.ok(os.WriteFile(filepath.Join(dir, "host"), nil, 0o644))
 	w.expect(ch, "ADDED host")
 	w.ok(os.Remove(filepath.Join(dir, "host")))
