@@ -25,7 +25,15 @@ func ParseLevel(s string) (Level, error) {
 	case "HEAD", "fuchsia.HEAD":
 		return Head, nil
 	}
-	n, err := strconv.ParseUint(s, 0, 31)
+	n, err := strconv.ParseUint(s, 0, 32)
+	switch { // the numbers that stand for the names
+	case n == 0xFFD00000:
+		return Next, nil
+	case n == 0xFFE00000:
+		return Head, nil
+	case n > math.MaxInt32:
+		n = 0
+	}
 	if err != nil || n == 0 {
 		return 0, fmt.Errorf("'%s' is not an API level: a number from 1, NEXT or HEAD is meant", s)
 	}
@@ -77,6 +85,11 @@ func readAvail(at *attr, parent avail, library bool) (avail, error) {
 			a.note = g.value.text
 			continue
 		case "renamed":
+			if library {
+				return a, errf(g.pos, "a library cannot be renamed")
+			}
+			continue
+		case "legacy": // once it kept what was removed, for binaries; no source needs it
 			continue
 		case "added", "removed", "replaced", "deprecated":
 		default:
@@ -86,7 +99,16 @@ func readAvail(at *attr, parent avail, library bool) (avail, error) {
 		if err != nil {
 			return a, errf(g.value.pos, "%v", err)
 		}
-		if g.name == "added" && l < parent.added || g.name != "added" && l > parent.removed {
+		outside := l < parent.added || l >= parent.removed
+		switch g.name {
+		case "removed":
+			outside = l <= parent.added || l > parent.removed
+		case "replaced":
+			outside = l <= parent.added || l >= parent.removed
+		case "deprecated":
+			outside = outside || l > parent.deprecated
+		}
+		if outside && !library {
 			return a, errf(g.pos, "'%s=%s' lies outside of the availability of what it is in", g.name, g.value.text)
 		}
 		switch g.name {
@@ -112,16 +134,26 @@ func readAvail(at *attr, parent avail, library bool) (avail, error) {
 	return a, nil
 }
 
+// available is the @available of a library, which one of its files has.
+func (l *Library) available() *attr {
+	for _, f := range l.files {
+		if at := f.attrs.get("available"); at != nil {
+			return at
+		}
+	}
+	return nil
+}
+
 // platform is the library's platform: what @available says, or the first part
 // of the name.
-func (f *file) platform() string {
-	if at := f.attrs.get("available"); at != nil {
+func (l *Library) platform() string {
+	if at := l.available(); at != nil {
 		for _, g := range at.args {
 			if g.name == "platform" {
 				return g.value.text
 			}
 		}
 	}
-	first, _, _ := strings.Cut(f.library, ".")
+	first, _, _ := strings.Cut(l.Name, ".")
 	return first
 }

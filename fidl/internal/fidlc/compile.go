@@ -45,7 +45,7 @@ func Compile(sources []Source, opt Options) (libs []*Library, err error) {
 		}
 		l := c.libs[f.library]
 		if l == nil {
-			l = &Library{Name: f.library, scope: map[string]*Decl{}}
+			l = &Library{Name: f.library, scope: map[string]*Decl{}, spelled: map[string]*Decl{}}
 			c.libs[f.library] = l
 			names = append(names, f.library)
 		}
@@ -99,23 +99,22 @@ func (c *compiler) order(l *Library, done map[*Library]int) {
 	c.out = append(c.out, l)
 }
 
-func (c *compiler) level(f *file) Level {
-	if l, ok := c.opt.Levels[f.platform()]; ok {
+func (c *compiler) level(l *Library) Level {
+	if l, ok := c.opt.Levels[l.platform()]; ok {
 		return l
 	}
 	return Head
 }
 
-func (c *compiler) avail(f *file, as attrs, parent avail) (avail, bool) {
-	a, err := readAvail(as.get("available"), parent, false)
-	if err != nil {
-		panic(bail{err.(*Error)})
-	}
-	return a, a.at(c.level(f))
+func (c *compiler) avail(l *Library, as attrs, parent avail) (avail, bool) {
+	a := mustAvail(as.get("available"), parent, false)
+	return a, a.at(c.level(l))
 }
 
 // declare enters every name of l that exists at the level into its scope.
 func (c *compiler) declare(l *Library) {
+	root := mustAvail(l.available(), avail{removed: never, deprecated: never}, true)
+	check(l, root)
 	for _, f := range l.files {
 		if doc := f.attrs.get("doc").str(); l.Doc == "" {
 			l.Doc = doc
@@ -126,18 +125,13 @@ func (c *compiler) declare(l *Library) {
 			}
 			l.V1 = true
 		}
-		root := avail{removed: never, deprecated: never}
-		root, err := readAvail(f.attrs.get("available"), root, true)
-		if err != nil {
-			panic(bail{err.(*Error)})
-		}
 		for _, s := range f.decls {
-			a, ok := c.avail(f, s.attrs, root)
+			a, ok := c.avail(l, s.attrs, root)
 			if !ok {
 				continue
 			}
 			d := &Decl{Lib: l, Name: s.name, Doc: s.attrs.get("doc").str(), pos: s.pos, syn: s, avail: a,
-				Deprecated: a.deprecatedAt(c.level(f))}
+				Deprecated: a.deprecatedAt(c.level(l))}
 			switch s.kind {
 			case declConst:
 				d.Kind = KindConst
@@ -168,12 +162,10 @@ func (c *compiler) enter(d *Decl) {
 	if o := d.Lib.scope[d.Name]; o != nil {
 		fail(d.pos, "'%s' is declared at %s already", d.Name, o.pos)
 	}
-	for n, o := range d.Lib.scope {
-		if Camel(n) == Camel(d.Name) && d.Kind != KindConst && o.Kind != KindConst {
-			fail(d.pos, "'%s' is the same as '%s', declared at %s, but for its spelling", d.Name, n, o.pos)
-		}
+	if o := d.Lib.spelled[canonical(d.Name)]; o != nil {
+		fail(d.pos, "'%s' is the same as '%s', declared at %s, but for its spelling", d.Name, o.Name, o.pos)
 	}
-	d.Lib.scope[d.Name] = d
+	d.Lib.scope[d.Name], d.Lib.spelled[canonical(d.Name)] = d, d
 }
 
 // setKind sets the kind, and the shape where that follows from it.
@@ -243,6 +235,12 @@ func (c *compiler) compile(d *Decl) {
 	}
 	d.state = 1
 	s := c.scopeOf(d)
+	if d.syn != nil {
+		s.constants(d.syn.attrs)
+		for _, m := range d.syn.members {
+			s.constants(m.attrs)
+		}
+	}
 	switch d.Kind {
 	case KindConst:
 		d.Type = s.typ(d, d.syn.typ, d.Name)
@@ -258,10 +256,45 @@ func (c *compiler) compile(d *Decl) {
 		for _, m := range d.syn.members {
 			d.Members = append(d.Members, &Member{Name: m.name, Type: s.typ(d, m.typ, m.name), pos: m.pos})
 		}
+		s.checkResourceDefinition(d)
 	default:
 		s.layout(d)
 	}
 	d.state = 2
+}
+
+// constants checks that the constants that attributes name exist.
+func (s scope) constants(as attrs) {
+	for _, a := range as {
+		for _, g := range a.args {
+			if v := g.value; a.name != "available" && v.kind == tokIdent && v.text != "true" && v.text != "false" {
+				s.lookup(v.pos, v.text)
+			}
+		}
+	}
+}
+
+func (s scope) checkResourceDefinition(d *Decl) {
+	if d.Type.Kind != TypePrim || d.Type.Prim != "uint32" {
+		fail(d.pos, "a resource is a uint32")
+	}
+	subtype := false
+	for _, m := range d.Members {
+		switch t := m.Type; m.Name {
+		case "subtype":
+			subtype = true
+			if t.Kind != TypeDecl || t.Decl.Kind != KindEnum {
+				fail(m.pos, "the subtype of a resource is an enum")
+			}
+		case "rights":
+			if (t.Kind != TypeDecl || t.Decl.Kind != KindBits) && (t.Kind != TypePrim || t.Prim != "uint32") {
+				fail(m.pos, "the rights of a resource are bits or a uint32")
+			}
+		}
+	}
+	if !subtype {
+		fail(d.pos, "a resource needs the property 'subtype'")
+	}
 }
 
 // modifiers gives the modifiers that hold at the level.
@@ -272,27 +305,11 @@ func (s scope) modifiers(ms []modifier, a avail, allowed ...string) map[string]b
 			fail(m.pos, "modifier '%s' cannot stand here", m.word)
 		}
 		if m.avail != nil {
-			r, err := readAvail(m.avail, a, false)
-			if err != nil {
-				panic(bail{err.(*Error)})
-			}
-			if !r.at(s.c.level(s.f)) {
+			if !mustAvail(m.avail, a, false).at(s.c.level(s.lib)) {
 				continue
 			}
 		}
 		out[m.word] = true
-	}
-	exclusive := [][]string{{"strict", "flexible"}, {"open", "ajar", "closed"}}
-	for _, e := range exclusive {
-		n := 0
-		for _, w := range e {
-			if out[w] {
-				n++
-			}
-		}
-		if n > 1 {
-			fail(ms[0].pos, "modifiers exclude each other: one of %s", strings.Join(e, ", "))
-		}
 	}
 	return out
 }
@@ -333,7 +350,7 @@ func (s scope) layout(d *Decl) {
 	}
 	names := map[string]Pos{}
 	for _, m := range l.members {
-		a, ok := s.c.avail(s.f, m.attrs, d.avail)
+		a, ok := s.c.avail(s.lib, m.attrs, d.avail)
 		if !ok || m.name == "" { // reserved
 			continue
 		}
@@ -341,7 +358,7 @@ func (s scope) layout(d *Decl) {
 			fail(m.pos, "member '%s' is declared at %s already", m.name, o)
 		}
 		names[Camel(m.name)] = m.pos
-		out := &Member{Name: m.name, Doc: m.attrs.get("doc").str(), Deprecated: a.deprecatedAt(s.c.level(s.f)), pos: m.pos}
+		out := &Member{Name: m.name, Doc: m.attrs.get("doc").str(), Deprecated: a.deprecatedAt(s.c.level(s.lib)), pos: m.pos}
 		if m.ordinal != nil {
 			out.Ordinal = s.ordinal(d, m.ordinal)
 		}
@@ -351,11 +368,26 @@ func (s scope) layout(d *Decl) {
 				fail(m.typ.pos, "a member of a %s cannot be optional", d.Kind)
 			}
 		}
-		if m.value != nil {
+		switch {
+		case d.Kind == KindStruct && m.value != nil:
+			s.defaultValue(d, m, out)
+		case m.value != nil:
 			out.Value = s.value(m.value, d.Type)
+			u := m.attrs.get("unknown")
+			if u != nil && d.Strict {
+				fail(u.pos, "a strict enum has no unknown member")
+			}
+			out.Unknown = u != nil
 			s.checkValue(d, out)
 		}
 		d.Members = append(d.Members, out)
+	}
+	if d.Kind == KindEnum && !d.Strict && !slices.ContainsFunc(d.Members, func(m *Member) bool { return m.Unknown }) {
+		for _, m := range d.Members {
+			if constant.Compare(m.Value, gotoken.EQL, ints[d.Type.Prim][1]) {
+				fail(m.pos, "the greatest value of a flexible enum stands for unknown ones, unless a member is @unknown")
+			}
+		}
 	}
 	switch {
 	case d.Kind == KindUnion && d.Strict && len(d.Members) == 0:
@@ -372,14 +404,31 @@ func (s scope) layout(d *Decl) {
 	}
 }
 
+// defaultValue checks the default of a struct's member. FIDL gives defaults to
+// constructors, of which Go has none; so it is documentation.
+func (s scope) defaultValue(d *Decl, m *member, out *Member) {
+	const permit = "allow_deprecated_struct_defaults"
+	if m.attrs.get(permit) == nil && d.layout.attrs.get(permit) == nil && (d.syn == nil || d.syn.attrs.get(permit) == nil) {
+		fail(m.value.pos, "a default needs @%s", permit)
+	}
+	switch t := out.Type; {
+	case t.Optional, t.Kind != TypePrim && t.Kind != TypeString && (t.Kind != TypeDecl || t.Decl.Kind != KindBits && t.Decl.Kind != KindEnum):
+		fail(m.value.pos, "a member of this type cannot have a default")
+	}
+	out.Value = s.value(m.value, out.Type)
+}
+
 func (s scope) ordinal(d *Decl, e *constExpr) uint64 {
 	v := s.value(e, &Type{Kind: TypePrim, Prim: "uint64"})
 	n, _ := constant.Uint64Val(v)
 	if n == 0 {
 		fail(e.pos, "ordinals begin at 1")
 	}
-	if d.Kind == KindTable && n > 64 {
+	switch {
+	case d.Kind == KindTable && n > 64:
 		fail(e.pos, "a table has at most 64 members")
+	case n > math.MaxUint32:
+		fail(e.pos, "ordinals have 32 bits")
 	}
 	return n
 }
@@ -417,10 +466,7 @@ func (s scope) lookup(pos Pos, name string) (*Decl, string) {
 	var bestRest string
 	longest := -1
 	for _, u := range s.f.usings {
-		n := u.library
-		if u.as != "" {
-			n = u.as
-		}
+		n := u.local()
 		if local, ok := strings.CutPrefix(name, n+"."); ok && len(n) > longest {
 			if d, rest := try(s.c.libs[u.library], local); d != nil {
 				best, bestRest, longest = d, rest, len(n)
@@ -454,8 +500,9 @@ func (s scope) typ(owner *Decl, e *typeExpr, name string) *Type {
 			fail(e.pos, "'%s' takes %d parameter(s) in '<>', has %d", e.name, n, len(e.params))
 		}
 	}
-	if _, local := s.lib.scope[e.name]; !local {
-		switch {
+	builtin, qualified := strings.CutPrefix(e.name, "fidl.")
+	if _, local := s.lib.scope[e.name]; !local && (!qualified || s.c.libs["fidl"] == nil) {
+		switch e := (&typeExpr{pos: e.pos, name: builtin, params: e.params, constraints: e.constraints}); {
 		case prims[e.name]:
 			params(0)
 			return s.constrain(e, &Type{Kind: TypePrim, Prim: e.name})
@@ -536,10 +583,19 @@ func (s scope) size(e *typeExpr) uint32 {
 		}
 		c = &constExpr{pos: e.pos, kind: tokIdent, text: e.name}
 	}
-	n, _ := constant.Uint64Val(s.value(c, &Type{Kind: TypePrim, Prim: "uint32"}))
+	n := s.bound(c)
 	if n == 0 {
 		fail(e.pos, "an array has at least one element")
 	}
+	return n
+}
+
+// bound computes a size, or MAX.
+func (s scope) bound(c *constExpr) uint32 {
+	if _, local := s.lib.scope["MAX"]; c.kind == tokIdent && c.or == nil && (c.text == "MAX" && !local || c.text == "fidl.MAX") {
+		return Unbounded
+	}
+	n, _ := constant.Uint64Val(s.value(c, &Type{Kind: TypePrim, Prim: "uint32"}))
 	return uint32(n)
 }
 
@@ -557,7 +613,7 @@ func (s scope) constrain(e *typeExpr, t *Type) *Type {
 	}
 	rights := false
 	for i, c := range cs {
-		if c.kind == tokIdent && c.text == "optional" && c.or == nil {
+		if c.kind == tokIdent && (c.text == "optional" || c.text == "fidl.optional") && c.or == nil {
 			canBe := t.Kind == TypeString || t.Kind == TypeVector || t.Kind == TypeHandle || t.Kind == TypeClientEnd ||
 				t.Kind == TypeServerEnd || t.Kind == TypeDecl && t.Decl.Kind == KindUnion
 			switch {
@@ -576,8 +632,7 @@ func (s scope) constrain(e *typeExpr, t *Type) *Type {
 			if t.bounded {
 				fail(c.pos, "has a bound already")
 			}
-			n, _ := constant.Uint64Val(s.value(c, &Type{Kind: TypePrim, Prim: "uint32"}))
-			t.Count, t.bounded = uint32(n), true
+			t.Count, t.bounded = s.bound(c), true
 		case TypeClientEnd, TypeServerEnd:
 			if t.Decl != nil || c.kind != tokIdent || c.or != nil {
 				fail(c.pos, "expected a protocol")
@@ -740,10 +795,6 @@ func (s scope) ident(e *constExpr, t *Type) constant.Value {
 		switch e.text {
 		case "true", "false":
 			return s.fit(e, constant.MakeBool(e.text == "true"), t)
-		case "MAX":
-			if t.Kind == TypePrim && t.Prim == "uint32" {
-				return constant.MakeUint64(math.MaxUint32)
-			}
 		}
 	}
 	d, rest := s.lookup(e.pos, e.text)
@@ -759,8 +810,8 @@ func (s scope) ident(e *constExpr, t *Type) constant.Value {
 				if t.Kind == TypeDecl && t.Decl == d {
 					return m.Value
 				}
-				if t.Kind == TypePrim && t.Prim == d.Type.Prim {
-					return m.Value
+				if t.Kind == TypePrim {
+					return s.fit(e, m.Value, t)
 				}
 				fail(e.pos, "'%s' is not a constant of the type that is wanted", e.text)
 			}
@@ -777,6 +828,9 @@ func (s scope) ident(e *constExpr, t *Type) constant.Value {
 		}
 		fail(e.pos, "'%s' is not a constant of the type that is wanted", e.text)
 	}
+	if d.Value.Kind() != constant.String && (d.Value.Kind() == constant.Float) != strings.HasPrefix(t.Prim, "float") {
+		fail(e.pos, "'%s' is not a constant of the type that is wanted", e.text)
+	}
 	return s.fit(e, d.Value, t)
 }
 
@@ -790,8 +844,12 @@ func (s scope) protocol(d *Decl) {
 	case mods["ajar"]:
 		d.Openness = Ajar
 	}
-	if t := d.syn.attrs.get("transport"); t != nil && t.str() != "Channel" {
-		fail(t.pos, "transport '%s' is not supported, only Channel", t.str())
+	d.Transport = "Channel"
+	if t := d.syn.attrs.get("transport"); t != nil {
+		d.Transport = t.str()
+		if !slices.Contains([]string{"Channel", "Driver", "Banjo", "Syscall"}, d.Transport) {
+			fail(t.pos, "there is no transport '%s'", d.Transport)
+		}
 	}
 	if a := d.syn.attrs.get("discoverable"); a != nil {
 		d.Discoverable = d.Lib.Name + "." + d.Name
@@ -801,9 +859,13 @@ func (s scope) protocol(d *Decl) {
 			}
 		}
 	}
+	composed := map[*Decl]bool{}
 	add := func(m *Method, pos Pos) {
 		for _, o := range d.Methods {
-			if o.Name == m.Name {
+			if o == m { // composed on two ways
+				return
+			}
+			if canonical(o.Name) == canonical(m.Name) {
 				fail(pos, "method '%s' is declared at %s already", m.Name, o.pos)
 			}
 			if o.Ordinal == m.Ordinal {
@@ -813,7 +875,7 @@ func (s scope) protocol(d *Decl) {
 		d.Methods = append(d.Methods, m)
 	}
 	for _, m := range d.syn.members {
-		a, ok := s.c.avail(s.f, m.attrs, d.avail)
+		a, ok := s.c.avail(s.lib, m.attrs, d.avail)
 		if !ok {
 			continue
 		}
@@ -822,7 +884,14 @@ func (s scope) protocol(d *Decl) {
 			if rest != "" || o.Kind != KindProtocol {
 				fail(m.pos, "'%s' is not a protocol", m.name)
 			}
+			if composed[o] {
+				fail(m.pos, "protocol '%s' is composed already", o.Name)
+			}
+			composed[o] = true
 			s.c.compile(o)
+			if o.Transport != d.Transport {
+				fail(m.pos, "protocol '%s' is of transport %s, not %s", o.Name, o.Transport, d.Transport)
+			}
 			if o.Openness > d.Openness {
 				fail(m.pos, "protocol '%s' is less open than '%s', which it composes", d.Name, o.Name)
 			}
@@ -839,7 +908,7 @@ func (s scope) method(d *Decl, m *member, a avail) *Method {
 	mods := s.modifiers(m.mods, a, "strict", "flexible")
 	out := &Method{Name: m.name, Doc: m.attrs.get("doc").str(), Owner: d, Event: m.kind == memberEvent,
 		Flexible: !mods["strict"], TwoWay: m.kind == memberMethod && m.hasResponse, pos: m.pos,
-		Deprecated: a.deprecatedAt(s.c.level(s.f))}
+		Deprecated: a.deprecatedAt(s.c.level(s.lib))}
 	if out.Flexible && (d.Openness == Closed || out.TwoWay && d.Openness == Ajar) {
 		fail(m.pos, "a flexible method needs a protocol that is open, or, for one-way methods and events, ajar")
 	}
@@ -884,13 +953,15 @@ func (s scope) method(d *Decl, m *member, a avail) *Method {
 	return out
 }
 
+var selector = regexp.MustCompile(`^([a-zA-Z][\w.]*/[a-zA-Z]\w*\.)?[a-zA-Z]\w*$`)
+
 // methodOrdinal hashes the selector: what @selector says, or the method's name
 // in its protocol.
 func (s scope) methodOrdinal(d *Decl, m *member) uint64 {
 	sel := m.name
 	if a := m.attrs.get("selector"); a != nil {
-		sel = a.str()
-		if sel == "" || strings.Count(sel, "/") > 1 {
+		sel = constant.StringVal(s.value(a.args[0].value, &Type{Kind: TypeString, Count: Unbounded}))
+		if !selector.MatchString(sel) {
 			fail(a.pos, "@selector takes \"Method\" or \"library/Protocol.Method\"")
 		}
 	}
@@ -909,7 +980,7 @@ func Ordinal(selector string) uint64 {
 
 func (s scope) service(d *Decl) {
 	for _, m := range d.syn.members {
-		if _, ok := s.c.avail(s.f, m.attrs, d.avail); !ok {
+		if _, ok := s.c.avail(s.lib, m.attrs, d.avail); !ok {
 			continue
 		}
 		t := s.typ(d, m.typ, m.name)

@@ -119,10 +119,60 @@ func TestErrors(t *testing.T) {
 		{"closed protocol P { compose Q; }; open protocol Q {};", "2:29: protocol 'P' is less open than 'Q'"},
 		{"protocol P { compose S; }; type S = struct {};", "'S' is not a protocol"},
 		{"protocol P { compose P; };", "the definition of 'P' needs itself"},
-		{"@transport(\"Syscall\") protocol P {};", "transport 'Syscall' is not supported"},
+		{"@transport(\"Pigeon\") protocol P {};", "2:1: there is no transport 'Pigeon'"},
+		{"protocol P { compose Q; }; @transport(\"Driver\") protocol Q {};", "2:22: protocol 'Q' is of transport Driver, not Channel"},
+		{"protocol P { compose Q; compose Q; }; protocol Q {};", "2:33: protocol 'Q' is composed already"},
+		{"protocol P { Get_it(); GetIt(); };", "2:24: method 'GetIt' is the same as 'Get_it', declared at t.fidl:2:14, but for its spelling"},
+		{"protocol P { @selector(\"a b\") A(); };", "@selector takes"},
+		{"protocol P { @selector(NAME) A(); };", "2:24: 'NAME' is not declared"},
+
+		{"type S = struct { v vector<S>; };", "2:6: 'S' contains itself without an end"},
+		{"type S = struct { a array<uint8, 65536>; };", "2:19: array is too large for any message"},
+		{"type S = struct { a array<uint64, 8000>; b array<uint64, 800>; };", "2:42: 'S' is too large for any message"},
+		{"type U = union { 4294967296: a uint8; };", "2:18: ordinals have 32 bits"},
+		{"const A uint32 = MAX;", "2:18: 'MAX' is not declared"},
+		{"const A float32 = B; const B uint8 = 1;", "2:19: 'B' is not a constant of the type that is wanted"},
+		{"type E = flexible enum : int8 { A = 127; };", "2:33: the greatest value of a flexible enum"},
+		{"resource_definition R : uint32 { properties { subtype uint32; }; };", "2:47: the subtype of a resource is an enum"},
+		{"resource_definition R : uint32 { properties { rights uint32; }; };", "2:21: a resource needs the property 'subtype'"},
+		{"resource_definition R : uint8 { properties { rights uint32; }; };", "2:21: a resource is a uint32"},
+
+		// Names that are one but for their spelling.
+		{"type HTTPServer = struct {}; type HttpServer = table {};", "2:35: 'HttpServer' is the same as 'HTTPServer'"},
+		{"const A_B uint8 = 1; type AB = struct {}; alias aB = uint8;", "2:49: 'aB' is the same as 'A_B'"},
+		{"service V { a client_end:P; A client_end:P; }; protocol P {};", "2:29: member 'A' is the same as 'a'"},
+
+		// Attributes.
+		{"@selector(\"A\") protocol P {};", "2:1: attribute 'selector' cannot stand on a protocol"},
+		{"@generated_name(\"A\") type S = struct {};", "2:1: attribute 'generated_name' cannot stand on a struct"},
+		{"type S = @doc(\"x\") struct {};", "2:10: attribute 'doc' of a declared type stands before 'type'"},
+		{"type E = strict enum { @unknown A = 1; };", "2:24: a strict enum has no unknown member"},
+		{"@unknown type U = union {};", "2:1: attribute 'unknown' cannot stand on a union"},
+		{"@discoverable(1) protocol P {};", "2:15: @discoverable takes a string"},
+		{"@discoverable(nam=\"a\") protocol P {};", "2:15: @discoverable has no argument 'nam'"},
+		{"@no_doc(\"x\") const A uint8 = 1;", "2:9: @no_doc takes no arguments"},
+		{"@doc const A uint8 = 1;", "2:1: @doc needs an argument"},
+		{"@x(a=1, A=2) const A uint8 = 1;", "2:9: argument 'A' is given twice"},
+		{"@x(1, a=2) const A uint8 = 1;", "2:4: one of several arguments needs a name"},
+		{"@x @X const A uint8 = 1;", "2:4: attribute 'X' is given twice"},
+		{"@x(NAME) const A uint8 = 1;", "2:4: 'NAME' is not declared"},
+
+		// Defaults.
+		{"type S = struct { a uint8 = 1; };", "2:29: a default needs @allow_deprecated_struct_defaults"},
+		{"@allow_deprecated_struct_defaults type S = struct { a uint8 = 256; };", "2:63: 256 does not fit a uint8"},
+		{"@allow_deprecated_struct_defaults type S = struct { a vector<uint8> = 1; };", "2:71: a member of this type cannot have a default"},
+		{"type T = table { 1: a uint8 = 1; };", "2:29: expected ';', found '='"},
 		{"service V { a uint8; };", "2:15: a service's members are client ends"},
 
 		// Availability.
+		{"@available(removed=2) type S = struct {}; @available(added=2) type S = table {};", "2:1: 'S' is replaced at t.fidl:2:68, not removed"},
+		{"@available(replaced=3) type S = struct {}; @available(added=2) type S = table {};", "2:69: 'S' is declared at t.fidl:2:29 already"},
+		{"@available(added=2, removed=4) type S = struct { @available(added=4) a uint8; };", "2:61: 'added=4' lies outside"},
+		{"@available(added=2, removed=4) type S = struct { @available(replaced=4) a uint8; };", "2:61: 'replaced=4' lies outside"},
+		{"@available(deprecated=3) type S = struct { @available(deprecated=4) a uint8; };", "2:55: 'deprecated=4' lies outside"},
+		{"type S = strict(removed=3) flexible(added=2) enum { A = 1; };", "2:28: modifiers exclude each other: 'strict' and 'flexible'"},
+		{"type S = struct { a @available(added=2) struct {}; };", "2:21: attribute 'available' cannot stand on a layout"},
+		{"@available(added=2147483648) type S = struct {};", "2:18: '2147483648' is not an API level"},
 		{"@available(added=HEAD, removed=1) type S = struct {};", "is removed before it is added"},
 		{"@available(since=3) type S = struct {};", "@available has no argument 'since'"},
 		{"@available(added=0) type S = struct {};", "'0' is not an API level"},
@@ -136,6 +186,15 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%s\n got %v\nwant %s", c.src, err, c.want)
 		} else if !strings.HasPrefix(err.Error(), "t.fidl:") {
 			t.Errorf("%s\n%v does not say where", c.src, err)
+		}
+	}
+	for _, c := range []struct{ src, want string }{
+		{"using zx;", "2:1: library 'zx' is not used in this file"},
+		{"using zx; using zx as z; alias H = zx.Handle;", "2:11: library 'zx' is used at t.fidl:2:1 already"},
+		{"using zx; type zx = struct { h zx.Handle; };", "2:16: 'zx' is the name of a library that the file uses"},
+	} {
+		if _, err := compile("library t;\n"+c.src, 0); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s\n got %v\nwant %s", c.src, err, c.want)
 		}
 	}
 	_, err := compile("library t;\nusing zx;\ntype S = struct { h zx.Handle; };", 0)
@@ -266,23 +325,24 @@ const D string = "\u{1F600}\\";
 const E z.Rights = z.Rights.READ | z.Rights.WRITE;
 const F uint32 = A_SMALL | 8;
 const A_SMALL uint16 = 7;
-const G uint32 = MAX;
+const G uint16 = ((BITS.A | BITS.B) | (BITS.A));
+type BITS = bits : uint8 { A = 1; B = 2; };
 const H float32 = 1;
 const I bool = false;
-type S = struct { a array<uint8, F>; b string:A_SMALL; };
+type S = struct { a array<uint8, F>; b string:A_SMALL; c vector<fidl.uint8>:<MAX, fidl.optional>; d fidl.array<fidl.bool, 2>; };
 `, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"A": "18446744073709551615", "B": "-128", "C": "5", "D": `"😀\\"`, "E": "12", "F": "15", "G": "4294967295", "H": "1", "I": "false",
+		"A": "18446744073709551615", "B": "-128", "C": "5", "D": `"😀\\"`, "E": "12", "F": "15", "G": "3", "H": "1", "I": "false",
 	} {
 		if got := find(t, l, name).Value.ExactString(); got != want {
 			t.Errorf("%s = %s, want %s", name, got, want)
 		}
 	}
 	s := find(t, l, "S")
-	if s.Size[0] != 32 || s.Members[1].Type.Count != 7 {
+	if s.Size[0] != 56 || s.Members[1].Type.Count != 7 || s.Members[2].Type.Count != Unbounded || !s.Members[2].Type.Optional {
 		t.Errorf("%v", s)
 	}
 }

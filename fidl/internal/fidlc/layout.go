@@ -11,8 +11,8 @@ var primSize = map[string]int{
 	"int32": 4, "uint32": 4, "float32": 4, "int64": 8, "uint64": 8, "float64": 8,
 }
 
-// maxSize keeps sizes far from overflow; no message comes near it.
-const maxSize = 1 << 28
+// maxSize is the limit of an inline object: what a message can hold.
+const maxSize = 1<<16 - 1
 
 // Shape gives the inline size, by wire format, and the alignment of a type.
 func (t *Type) Shape() (size [2]int, align int) {
@@ -43,7 +43,7 @@ func (t *Type) Shape() (size [2]int, align int) {
 func (c *compiler) shape(d *Decl) {
 	switch d.shaping {
 	case 1:
-		fail(d.pos, "'%s' contains itself without an end; a box, a vector or an optional union can give it one", d.Name)
+		fail(d.pos, "'%s' contains itself without an end; a box, or an optional vector or union, can give it one", d.Name)
 	case 2:
 		return
 	}
@@ -89,7 +89,7 @@ func (c *compiler) shapeStruct(d *Decl) {
 func roundUp(n, a int) int { return (n + a - 1) / a * a }
 
 // shapeType lays out what a value of type t holds inline, or by value in a
-// union; boxes, vectors and optional unions end the search.
+// union or a vector; boxes and what is optional end the search.
 func (c *compiler) shapeType(pos Pos, t *Type) {
 	switch {
 	case t.Kind == TypeArray:
@@ -97,6 +97,8 @@ func (c *compiler) shapeType(pos Pos, t *Type) {
 		if s, _ := t.Elem.Shape(); s[V1] > maxSize/int(t.Count) {
 			fail(pos, "array is too large for any message")
 		}
+	case t.Kind == TypeVector && !t.Optional:
+		c.shapeType(pos, t.Elem)
 	case t.Kind == TypeDecl && t.Decl.Kind >= KindStruct && t.Decl.Kind <= KindUnion && !t.Optional:
 		c.shape(t.Decl)
 	}

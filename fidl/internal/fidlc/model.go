@@ -15,8 +15,9 @@ type Library struct {
 	// Uses are the libraries that it names.
 	Uses []*Library
 
-	scope map[string]*Decl
-	files []*file
+	scope   map[string]*Decl
+	spelled map[string]*Decl // by canonical name
+	files   []*file
 }
 
 // Kind is what a Decl declares.
@@ -77,8 +78,10 @@ type Decl struct {
 	// resource's properties. Those of tables and unions are by ordinal.
 	Members []*Member
 
-	// Openness, Discoverable (the name, or empty) and Methods are of protocols.
+	// Openness, Transport, Discoverable (the name, or empty) and Methods are of
+	// protocols.
 	Openness     Openness
+	Transport    string // "Channel", "Driver", "Banjo" or "Syscall"
 	Discoverable string
 	Methods      []*Method
 
@@ -103,7 +106,10 @@ type Member struct {
 	Deprecated string
 	Type       *Type
 	Ordinal    uint64
-	Value      constant.Value
+	// Value is of bits and enums; a struct member's default.
+	Value constant.Value
+	// Unknown: a value of a flexible enum that stands for what is unknown.
+	Unknown bool
 	// Offset is a struct member's, by wire format.
 	Offset [2]int
 	pos    Pos

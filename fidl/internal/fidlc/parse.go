@@ -3,8 +3,9 @@ package fidlc
 import "strings"
 
 type parser struct {
-	toks []token
-	i    int
+	toks  []token
+	i     int
+	names []string
 }
 
 // bail carries an error up through the parser.
@@ -78,6 +79,7 @@ func (p *parser) compound(what string) (string, Pos) {
 	for p.accept(".") {
 		name += "." + p.ident("a name").text
 	}
+	p.names = append(p.names, name)
 	return name, t.pos
 }
 
@@ -93,11 +95,13 @@ func (p *parser) file() *file {
 			if len(as) > 0 {
 				p.fail(as[0].pos, "attribute or doc comment belongs to nothing")
 			}
+			f.names = p.names
 			return f
 		}
 		if len(as) == 0 && len(f.decls) == 0 && p.is("using") {
 			u := using{pos: p.next().pos}
 			u.library, _ = p.compound("a library's name")
+			p.names = p.names[:len(p.names)-1]
 			if p.accept("as") {
 				u.as = p.ident("a name").text
 			}
@@ -113,8 +117,10 @@ func (p *parser) file() *file {
 func (p *parser) attrs() attrs {
 	var as attrs
 	add := func(a attr) {
-		if as.get(a.name) != nil {
-			p.fail(a.pos, "attribute '%s' is given twice", a.name)
+		for _, o := range as {
+			if canonical(o.name) == canonical(a.name) {
+				p.fail(a.pos, "attribute '%s' is given twice", a.name)
+			}
 		}
 		as = append(as, a)
 	}
@@ -160,12 +166,23 @@ func (p *parser) attrArgs() (args []attrArg) {
 func (p *parser) constant() *constExpr {
 	t := p.next()
 	c := &constExpr{pos: t.pos, kind: t.kind, text: t.text}
-	switch t.kind {
-	case tokNumber, tokString:
-	case tokIdent:
-		for p.accept(".") {
-			c.text += "." + p.ident("a name").text
+	switch {
+	case t.kind == tokNumber, t.kind == tokString:
+	case t.kind == tokPunct && t.text == "(":
+		// The one operator is associative, so (a | b) | c is a | b | c.
+		c = p.constant()
+		p.expect(")")
+		if p.accept("|") {
+			last := c
+			for last.or != nil {
+				last = last.or
+			}
+			last.or = p.constant()
 		}
+		return c
+	case t.kind == tokIdent:
+		p.i--
+		c.text, _ = p.compound("a constant")
 	default:
 		p.fail(t.pos, "expected a constant, found %s", t)
 	}
@@ -273,6 +290,14 @@ func (p *parser) members(one func(attrs) *member) (ms []*member) {
 func (p *parser) field(as attrs) *member {
 	t := p.ident("a member's name")
 	return &member{pos: t.pos, name: t.text, attrs: as, typ: p.typ()}
+}
+
+func (p *parser) structMember(as attrs) *member {
+	m := p.field(as)
+	if p.accept("=") {
+		m.value = p.constant()
+	}
+	return m
 }
 
 func (p *parser) valueMember(as attrs) *member {
@@ -395,7 +420,7 @@ func (p *parser) layout(as attrs, mods []modifier) *layoutExpr {
 	}
 	switch l.kind {
 	case "struct":
-		l.members = p.members(p.field)
+		l.members = p.members(p.structMember)
 	case "table", "union":
 		l.members = p.members(p.ordinalMember)
 	default:

@@ -8,12 +8,21 @@ type file struct {
 	attrs   attrs
 	usings  []using
 	decls   []*decl
+	names   []string // all compound names, to tell unused libraries
 }
 
 type using struct {
 	pos     Pos
 	library string
 	as      string // empty: none
+}
+
+// local is the name by which the file knows the library.
+func (u using) local() string {
+	if u.as != "" {
+		return u.as
+	}
+	return u.library
 }
 
 // attr is one @attribute; a doc comment is the attribute "doc".
@@ -98,7 +107,7 @@ type member struct {
 	mods    []modifier
 	ordinal *constExpr // tables and unions
 	typ     *typeExpr
-	value   *constExpr // bits and enums
+	value   *constExpr // bits and enums; a struct member's default
 
 	hasRequest, hasResponse bool
 	request, response, err  *typeExpr

@@ -248,7 +248,9 @@ func (g *gen) values(d *fidlc.Decl) {
 		} else {
 			var ns []string
 			for _, m := range d.Members {
-				ns = append(ns, n+fidlc.Camel(m.Name))
+				if !m.Unknown {
+					ns = append(ns, n+fidlc.Camel(m.Name))
+				}
 			}
 			g.p("switch x {\ncase %s:\nreturn true\n}\nreturn false\n}\n", strings.Join(ns, ", "))
 		}
@@ -555,7 +557,13 @@ func (g *gen) structure(d *fidlc.Decl) {
 		g.p("type %s struct {", n)
 		for _, m := range d.Members {
 			g.doc("", m.Doc, m.Deprecated)
-			g.p("%s %s", fidlc.Camel(m.Name), g.typ(m.Type))
+			if m.Value != nil {
+				if m.Doc != "" {
+					g.p("//")
+				}
+				g.p("// FIDL's default is %s; Go's is zero.", literal(m.Value))
+			}
+			g.p("%s %s", field(m.Name), g.typ(m.Type))
 		}
 		g.p("}\n")
 	}

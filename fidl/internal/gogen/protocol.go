@@ -29,6 +29,9 @@ func (g *gen) protocol(d *fidlc.Decl) {
 	n, rt := g.name(d), g.rt()
 	g.doc(n+"Protocol marks endpoints that speak "+full(d)+".", d.Doc, d.Deprecated)
 	g.p("type %sProtocol struct{}\n", n)
+	if d.Transport != "Channel" {
+		return // no messages of ours
+	}
 	if d.Discoverable != "" {
 		g.p("// %sName is where %s is found under /svc.\nconst %sName = %q\n", n, n, n, d.Discoverable)
 	}
