@@ -594,6 +594,9 @@ func TestPythonClient(t *testing.T) {
 	if n := bytes.Count(script, []byte("\n")); n >= 100 {
 		t.Errorf("the script has %d lines, and is to have fewer than 100", n)
 	}
+	if st, err := os.Stat("../../examples/python/spawn.py"); err != nil || st.Mode()&0o111 != 0o111 {
+		t.Errorf("the script is to be run as a command: mode %v, %v", st.Mode(), err)
+	}
 	d := startDaemon(t)
 	spawn := func(stdin string, args ...string) (out string, code int) {
 		t.Helper()
