@@ -22,6 +22,7 @@ import (
 func startProgram(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := launcherd(append([]string{"run", program}, args...)...)
+	cmd.Env = append(cmd.Env, "TMPDIR="+t.TempDir()) // one that is killed leaves something
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
