@@ -17,10 +17,10 @@ import (
 // VMOFromFile makes a VMO over a file of the host, which is mapped as it is: no
 // copy is made, and it must not change while in use. The VMO cannot be written;
 // with executable its code can be run. f may be closed afterwards.
-// Only where the kernel is hosted.
+// The error is a Status, and says what the host said. Only where the kernel is hosted.
 func VMOFromFile(f *os.File, executable bool) (VMO, error) {
-	h, st := zircon.VMOFromFile(zircon.Self(), f, executable)
-	return VMOFromHandle(h), st.Err()
+	h, err := zircon.VMOFromFile(zircon.Self(), f, executable)
+	return VMOFromHandle(h), err
 }
 
 // VDSO gives the system vDSO, which every process needs to make system calls.

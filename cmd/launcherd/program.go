@@ -56,7 +56,11 @@ func openProgram(name string) (*os.File, error) {
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			return nil, exit(exitNotFound, "%s: %w", name, err)
 		}
-		return nil, exit(exitNotExecutable, "%s: %w", name, err)
+		code := exitNotExecutable
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM) {
+			code = exitFailure // not the program's fault
+		}
+		return nil, exit(code, "%s: %w", name, err)
 	}
 	st, err := f.Stat()
 	switch {

@@ -86,7 +86,7 @@ func (f *runFlags) run(ctx context.Context, args []string) error {
 	vmo, err := zx.VMOFromFile(exe, true)
 	exe.Close()
 	if err != nil {
-		return exit(exitNotExecutable, "%s: %w", args[0], err)
+		return exit(exitFailure, "%w", err) // it says which file
 	}
 	p := &fdio.Program{Name: f.name, Executable: vmo, Args: args, Env: env}
 	return f.launch(ctx, log, p)

@@ -171,12 +171,12 @@ func VDSO(p *object.Process) (zx.Handle, zx.Status) {
 // VMOFromFile gives p a handle of a VMO over a regular file of the host, which
 // is mapped as it is and must not change while in use. The VMO cannot be
 // written; with executable it can be mapped as code. f may be closed afterwards.
-// The status is NOT_FILE for what is no regular file, IO or NO_MEMORY.
-func VMOFromFile(p *object.Process, f *os.File, executable bool) (zx.Handle, zx.Status) {
+// The error, NOT_FILE for what is no regular file, IO or NO_MEMORY, says why.
+func VMOFromFile(p *object.Process, f *os.File, executable bool) (zx.Handle, error) {
 	k := get()
 	pages, size, err := platform.FilePages(f, executable)
 	if err != nil {
-		return zx.HandleInvalid, statusOf(err)
+		return zx.HandleInvalid, err
 	}
 	mem := vm.NewVMOFromPages(k.Machine, pages)
 	mem.SetContentSize(size)
@@ -186,7 +186,8 @@ func VMOFromFile(p *object.Process, f *os.File, executable bool) (zx.Handle, zx.
 	if executable {
 		r |= zx.RightExecute
 	}
-	return add(p, object.NewHandle(v, r))
+	h, st := add(p, object.NewHandle(v, r))
+	return h, st.Err()
 }
 
 func add(p *object.Process, h *object.Handle) (zx.Handle, zx.Status) {
