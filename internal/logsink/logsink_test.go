@@ -449,7 +449,10 @@ func FuzzRecord(f *testing.F) {
 	s := connect(f, logsink.Options{Tags: []string{"fuzz"}})
 	log := zap.New(s.core)
 	f.Fuzz(func(t *testing.T, message, key, value string, times uint16, n int64) {
-		message, key, value = strings.Repeat(message, int(times)), strings.Repeat(key, int(times)), strings.Repeat(value, int(times))
+		long := func(s string) string { // up to somewhat more than a record holds
+			return strings.Repeat(s, min(int(times), int(logger.MaxDatagramLenBytes)/max(len(s), 1)+1))
+		}
+		message, key, value = long(message), long(key), long(value)
 		log.Named(key).Info(message, zap.String(key, value), zap.Int64(value, n), zap.Binary(message, []byte(key)))
 		b := make([]byte, logger.MaxDatagramLenBytes)
 		size, err := s.socket.ReadNow(0, b)
