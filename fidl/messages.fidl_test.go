@@ -12,6 +12,8 @@ import (
 	"go.fuchsia.dev/fidl-go/fuchsia/mem"
 	"go.fuchsia.dev/fidl-go/fuchsia/process"
 	"go.fuchsia.dev/fidl-go/fuchsia/unknown"
+	range_ "go.fuchsia.dev/fidl-go/internal/gentest/test/range"
+	string2 "go.fuchsia.dev/fidl-go/internal/gentest/test/string"
 	"go.fuchsia.dev/fidl-go/internal/gentest/test/wire"
 )
 
@@ -180,6 +182,21 @@ var messages = map[string]func() fidl.Message{
 	"fuchsia.process/LauncherSetOptionsRequest":             func() fidl.Message { return new(process.LauncherSetOptionsRequest) },
 	"fuchsia.process/ResolverResolveRequest":                func() fidl.Message { return new(process.ResolverResolveRequest) },
 	"fuchsia.process/ResolverResolveResponse":               func() fidl.Message { return new(process.ResolverResolveResponse) },
+	"test.string/Len":                                       func() fidl.Message { return new(string2.Len) },
+	"test.string/MakeProtocol":                              func() fidl.Message { return new(string2.MakeProtocol) },
+	"test.string/MakeClient":                                func() fidl.Message { return new(string2.MakeClient) },
+	"test.range/MarshalFIDL":                                func() fidl.Message { return new(range_.MarshalFIDL) },
+	"test.range/Func":                                       func() fidl.Message { return new(range_.Func) },
+	"test.range/Map":                                        func() fidl.Message { return new(range_.Map) },
+	"test.range/MapWithTag":                                 func() fidl.Message { return new(range_.MapWithTag) },
+	"test.range/ColorRed":                                   func() fidl.Message { return new(range_.ColorRed) },
+	"test.range/GoErrorResponse":                            func() fidl.Message { return new(range_.GoErrorResponse) },
+	"test.range/GoSendRequest":                              func() fidl.Message { return new(range_.GoSendRequest) },
+	"test.range/GoClient":                                   func() fidl.Message { return new(range_.GoClient) },
+	"test.range/GoServer":                                   func() fidl.Message { return new(range_.GoServer) },
+	"test.range/NewGoClient":                                func() fidl.Message { return new(range_.NewGoClient) },
+	"test.range/ServeGo":                                    func() fidl.Message { return new(range_.ServeGo) },
+	"test.range/GoProtocol":                                 func() fidl.Message { return new(range_.GoProtocol) },
 	"test.wire/Prims":                                       func() fidl.Message { return new(wire.Prims) },
 	"test.wire/Empty":                                       func() fidl.Message { return new(wire.Empty) },
 	"test.wire/EmptyInside":                                 func() fidl.Message { return new(wire.EmptyInside) },

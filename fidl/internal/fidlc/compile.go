@@ -45,7 +45,7 @@ func Compile(sources []Source, opt Options) (libs []*Library, err error) {
 		}
 		l := c.libs[f.library]
 		if l == nil {
-			l = &Library{Name: f.library, scope: map[string]*Decl{}, spelled: map[string]*Decl{}}
+			l = &Library{Name: f.library, scope: map[string]*Decl{}, spelled: map[string]*Decl{}, camel: map[string]bool{}}
 			c.libs[f.library] = l
 			names = append(names, f.library)
 		}
@@ -130,7 +130,7 @@ func (c *compiler) declare(l *Library) {
 			if !ok {
 				continue
 			}
-			d := &Decl{Lib: l, Name: s.name, Doc: s.attrs.get("doc").str(), pos: s.pos, syn: s, avail: a,
+			d := &Decl{Lib: l, Name: s.name, Doc: s.attrs.get("doc").str(), Pos: s.pos, syn: s, avail: a,
 				Deprecated: a.deprecatedAt(c.level(l))}
 			switch s.kind {
 			case declConst:
@@ -160,11 +160,12 @@ func (c *compiler) declare(l *Library) {
 
 func (c *compiler) enter(d *Decl) {
 	if o := d.Lib.scope[d.Name]; o != nil {
-		fail(d.pos, "'%s' is declared at %s already", d.Name, o.pos)
+		fail(d.Pos, "'%s' is declared at %s already", d.Name, o.Pos)
 	}
 	if o := d.Lib.spelled[canonical(d.Name)]; o != nil {
-		fail(d.pos, "'%s' is the same as '%s', declared at %s, but for its spelling", d.Name, o.Name, o.pos)
+		fail(d.Pos, "'%s' is the same as '%s', declared at %s, but for its spelling", d.Name, o.Name, o.Pos)
 	}
+	d.Lib.camel[Camel(d.Name)] = true
 	d.Lib.scope[d.Name], d.Lib.spelled[canonical(d.Name)] = d, d
 }
 
@@ -193,7 +194,7 @@ type scope struct {
 
 func (c *compiler) scopeOf(d *Decl) scope {
 	for _, f := range d.Lib.files {
-		if f.pos.File == d.pos.File {
+		if f.pos.File == d.Pos.File {
 			return scope{c, d.Lib, f}
 		}
 	}
@@ -229,7 +230,7 @@ func (c *compiler) library(l *Library) {
 func (c *compiler) compile(d *Decl) {
 	switch d.state {
 	case 1:
-		fail(d.pos, "the definition of '%s' needs itself", d.Name)
+		fail(d.Pos, "the definition of '%s' needs itself", d.Name)
 	case 2:
 		return
 	}
@@ -254,7 +255,7 @@ func (c *compiler) compile(d *Decl) {
 	case KindResource:
 		d.Type = s.typ(d, d.syn.typ, d.Name)
 		for _, m := range d.syn.members {
-			d.Members = append(d.Members, &Member{Name: m.name, Type: s.typ(d, m.typ, m.name), pos: m.pos})
+			d.Members = append(d.Members, &Member{Name: m.name, Type: s.typ(d, m.typ, m.name), Pos: m.pos})
 		}
 		s.checkResourceDefinition(d)
 	default:
@@ -276,7 +277,7 @@ func (s scope) constants(as attrs) {
 
 func (s scope) checkResourceDefinition(d *Decl) {
 	if d.Type.Kind != TypePrim || d.Type.Prim != "uint32" {
-		fail(d.pos, "a resource is a uint32")
+		fail(d.Pos, "a resource is a uint32")
 	}
 	subtype := false
 	for _, m := range d.Members {
@@ -284,16 +285,16 @@ func (s scope) checkResourceDefinition(d *Decl) {
 		case "subtype":
 			subtype = true
 			if t.Kind != TypeDecl || t.Decl.Kind != KindEnum {
-				fail(m.pos, "the subtype of a resource is an enum")
+				fail(m.Pos, "the subtype of a resource is an enum")
 			}
 		case "rights":
 			if (t.Kind != TypeDecl || t.Decl.Kind != KindBits) && (t.Kind != TypePrim || t.Prim != "uint32") {
-				fail(m.pos, "the rights of a resource are bits or a uint32")
+				fail(m.Pos, "the rights of a resource are bits or a uint32")
 			}
 		}
 	}
 	if !subtype {
-		fail(d.pos, "a resource needs the property 'subtype'")
+		fail(d.Pos, "a resource needs the property 'subtype'")
 	}
 }
 
@@ -358,7 +359,7 @@ func (s scope) layout(d *Decl) {
 			fail(m.pos, "member '%s' is declared at %s already", m.name, o)
 		}
 		names[Camel(m.name)] = m.pos
-		out := &Member{Name: m.name, Doc: m.attrs.get("doc").str(), Deprecated: a.deprecatedAt(s.c.level(s.lib)), pos: m.pos}
+		out := &Member{Name: m.name, Doc: m.attrs.get("doc").str(), Deprecated: a.deprecatedAt(s.c.level(s.lib)), Pos: m.pos}
 		if m.ordinal != nil {
 			out.Ordinal = s.ordinal(d, m.ordinal)
 		}
@@ -385,20 +386,20 @@ func (s scope) layout(d *Decl) {
 	if d.Kind == KindEnum && !d.Strict && !slices.ContainsFunc(d.Members, func(m *Member) bool { return m.Unknown }) {
 		for _, m := range d.Members {
 			if constant.Compare(m.Value, gotoken.EQL, ints[d.Type.Prim][1]) {
-				fail(m.pos, "the greatest value of a flexible enum stands for unknown ones, unless a member is @unknown")
+				fail(m.Pos, "the greatest value of a flexible enum stands for unknown ones, unless a member is @unknown")
 			}
 		}
 	}
 	switch {
 	case d.Kind == KindUnion && d.Strict && len(d.Members) == 0:
-		fail(d.pos, "a strict union needs a member")
+		fail(d.Pos, "a strict union needs a member")
 	case d.Kind == KindBits && d.Strict && len(d.Members) == 0, d.Kind == KindEnum && d.Strict && len(d.Members) == 0:
-		fail(d.pos, "strict %s need a member", d.Kind)
+		fail(d.Pos, "strict %s need a member", d.Kind)
 	case d.Kind == KindTable || d.Kind == KindUnion:
 		sort.Slice(d.Members, func(i, j int) bool { return d.Members[i].Ordinal < d.Members[j].Ordinal })
 		for i := 1; i < len(d.Members); i++ {
 			if d.Members[i].Ordinal == d.Members[i-1].Ordinal {
-				fail(d.Members[i].pos, "ordinal %d is used at %s already", d.Members[i].Ordinal, d.Members[i-1].pos)
+				fail(d.Members[i].Pos, "ordinal %d is used at %s already", d.Members[i].Ordinal, d.Members[i-1].Pos)
 			}
 		}
 	}
@@ -437,12 +438,12 @@ func (s scope) checkValue(d *Decl, m *Member) {
 	if d.Kind == KindBits {
 		n, _ := constant.Uint64Val(m.Value)
 		if n == 0 || n&(n-1) != 0 {
-			fail(m.pos, "a member of bits must be a power of two")
+			fail(m.Pos, "a member of bits must be a power of two")
 		}
 	}
 	for _, o := range d.Members {
 		if constant.Compare(o.Value, gotoken.EQL, m.Value) {
-			fail(m.pos, "member '%s' has the value of '%s'", m.Name, o.Name)
+			fail(m.Pos, "member '%s' has the value of '%s'", m.Name, o.Name)
 		}
 	}
 }
@@ -506,6 +507,9 @@ func (s scope) typ(owner *Decl, e *typeExpr, name string) *Type {
 		case prims[e.name]:
 			params(0)
 			return s.constrain(e, &Type{Kind: TypePrim, Prim: e.name})
+		case e.name == "byte":
+			params(0)
+			return s.constrain(e, &Type{Kind: TypePrim, Prim: "uint8"})
 		case e.name == "string":
 			params(0)
 			return s.constrain(e, &Type{Kind: TypeString, Count: Unbounded})
@@ -564,7 +568,7 @@ func (s scope) anonymous(owner *Decl, e *typeExpr, name string) *Decl {
 			fail(g.pos, "@generated_name needs a name")
 		}
 	}
-	d := &Decl{Lib: s.lib, Name: name, Doc: l.attrs.get("doc").str(), pos: l.pos,
+	d := &Decl{Lib: s.lib, Name: name, Doc: l.attrs.get("doc").str(), Pos: l.pos,
 		layout: l, avail: owner.avail}
 	d.setKind(l)
 	s.c.enter(d)
@@ -866,7 +870,7 @@ func (s scope) protocol(d *Decl) {
 				return
 			}
 			if canonical(o.Name) == canonical(m.Name) {
-				fail(pos, "method '%s' is declared at %s already", m.Name, o.pos)
+				fail(pos, "method '%s' is declared at %s already", m.Name, o.Pos)
 			}
 			if o.Ordinal == m.Ordinal {
 				fail(pos, "methods '%s' and '%s' have the same ordinal; @selector can change one", m.Name, o.Name)
@@ -907,7 +911,7 @@ func (s scope) protocol(d *Decl) {
 func (s scope) method(d *Decl, m *member, a avail) *Method {
 	mods := s.modifiers(m.mods, a, "strict", "flexible")
 	out := &Method{Name: m.name, Doc: m.attrs.get("doc").str(), Owner: d, Event: m.kind == memberEvent,
-		Flexible: !mods["strict"], TwoWay: m.kind == memberMethod && m.hasResponse, pos: m.pos,
+		Flexible: !mods["strict"], TwoWay: m.kind == memberMethod && m.hasResponse, Pos: m.pos,
 		Deprecated: a.deprecatedAt(s.c.level(s.lib))}
 	if out.Flexible && (d.Openness == Closed || out.TwoWay && d.Openness == Ajar) {
 		fail(m.pos, "a flexible method needs a protocol that is open, or, for one-way methods and events, ajar")
@@ -989,10 +993,10 @@ func (s scope) service(d *Decl) {
 		}
 		for _, o := range d.Members {
 			if o.Name == m.name {
-				fail(m.pos, "member '%s' is declared at %s already", m.name, o.pos)
+				fail(m.pos, "member '%s' is declared at %s already", m.name, o.Pos)
 			}
 		}
-		d.Members = append(d.Members, &Member{Name: m.name, Doc: m.attrs.get("doc").str(), Type: t, pos: m.pos})
+		d.Members = append(d.Members, &Member{Name: m.name, Doc: m.attrs.get("doc").str(), Type: t, Pos: m.pos})
 	}
 }
 
@@ -1003,7 +1007,7 @@ func (c *compiler) checkResource(d *Decl) {
 	}
 	for _, m := range d.Members {
 		if m.Type.IsResource() {
-			fail(m.pos, "member '%s' may hold handles, so '%s' must be a resource %s", m.Name, d.Name, d.Kind)
+			fail(m.Pos, "member '%s' may hold handles, so '%s' must be a resource %s", m.Name, d.Name, d.Kind)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (t *Type) Shape() (size [2]int, align int) {
 func (c *compiler) shape(d *Decl) {
 	switch d.shaping {
 	case 1:
-		fail(d.pos, "'%s' contains itself without an end; a box, or an optional vector or union, can give it one", d.Name)
+		fail(d.Pos, "'%s' contains itself without an end; a box, or an optional vector or union, can give it one", d.Name)
 	case 2:
 		return
 	}
@@ -51,7 +51,7 @@ func (c *compiler) shape(d *Decl) {
 	switch d.Kind {
 	case KindUnion:
 		for _, m := range d.Members { // out of line, but a value all the same
-			c.shapeType(m.pos, m.Type)
+			c.shapeType(m.Pos, m.Type)
 		}
 	case KindStruct:
 		c.shapeStruct(d)
@@ -59,7 +59,7 @@ func (c *compiler) shape(d *Decl) {
 	d.shaping = 2
 	if d.Kind == KindTable {
 		for _, m := range d.Members {
-			c.shapeType(m.pos, m.Type)
+			c.shapeType(m.Pos, m.Type)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func (c *compiler) shape(d *Decl) {
 func (c *compiler) shapeStruct(d *Decl) {
 	d.Align = 1
 	for _, m := range d.Members {
-		c.shapeType(m.pos, m.Type)
+		c.shapeType(m.Pos, m.Type)
 		size, align := m.Type.Shape()
 		d.Align = max(d.Align, align)
 		for f := range size {
@@ -75,7 +75,7 @@ func (c *compiler) shapeStruct(d *Decl) {
 			d.Size[f] = m.Offset[f] + size[f]
 		}
 		if d.Size[V1] > maxSize {
-			fail(m.pos, "'%s' is too large for any message", d.Name)
+			fail(m.Pos, "'%s' is too large for any message", d.Name)
 		}
 	}
 	if len(d.Members) == 0 {

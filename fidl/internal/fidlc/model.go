@@ -17,8 +17,12 @@ type Library struct {
 
 	scope   map[string]*Decl
 	spelled map[string]*Decl // by canonical name
+	camel   map[string]bool  // the names, in CamelCase
 	files   []*file
 }
+
+// Declares says whether a declaration has the name n in CamelCase.
+func (l *Library) Declares(n string) bool { return l.camel[n] }
 
 // Kind is what a Decl declares.
 type Kind int
@@ -90,7 +94,8 @@ type Decl struct {
 	Size  [2]int
 	Align int
 
-	pos     Pos
+	// Pos is where the name stands.
+	Pos     Pos
 	syn     *decl
 	layout  *layoutExpr
 	inline  []*Decl
@@ -112,7 +117,7 @@ type Member struct {
 	Unknown bool
 	// Offset is a struct member's, by wire format.
 	Offset [2]int
-	pos    Pos
+	Pos    Pos
 }
 
 // Method is a method or an event.
@@ -134,7 +139,7 @@ type Method struct {
 	// Err is the application error's type, nil when there is none.
 	Err *Type
 
-	pos Pos
+	Pos Pos
 }
 
 // TypeKind is the kind of a type.

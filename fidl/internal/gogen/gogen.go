@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"go/constant"
 	"go/format"
-	"go/parser"
-	"go/token"
+	gotoken "go/token"
+	"go/types"
 	"path"
+	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -39,14 +41,31 @@ func (o Options) ImportPath(library string) string {
 	return path.Join(o.Prefix, strings.ReplaceAll(library, ".", "/"))
 }
 
-// PackageName is the Go package's name for a library: the last part of its path.
-func (o Options) PackageName(library string) string { return path.Base(o.ImportPath(library)) }
+// PackageName is the Go package's name for a library: the last part of its
+// path, where that can be the name of a package.
+func (o Options) PackageName(library string) string { return packageName(o.ImportPath(library)) }
+
+func packageName(importPath string) string {
+	n := path.Base(importPath)
+	if gotoken.IsKeyword(n) || n == "main" {
+		n += "_"
+	}
+	return n
+}
 
 // Generate writes the package of a library, formatted.
 func Generate(l *fidlc.Library, opt Options) ([]byte, error) {
-	g := &gen{lib: l, opt: opt, imports: map[string]string{}}
+	g := &gen{lib: l, opt: opt, imports: map[string]string{}, taken: map[string]fidlc.Pos{}, methods: map[methodKey]string{}}
+	for _, d := range l.Decls {
+		if d.Kind != fidlc.KindAlias && d.Kind != fidlc.KindResource {
+			g.taken[fidlc.Camel(d.Name)] = d.Pos
+		}
+	}
 	for _, d := range l.Decls {
 		g.decl(d)
+	}
+	if g.err != nil {
+		return nil, g.err
 	}
 	doc := fmt.Sprintf("Package %s holds the Go bindings of the FIDL library %s.", opt.PackageName(l.Name), l.Name)
 	if d := strings.TrimSpace(l.Doc); d != "" {
@@ -88,10 +107,6 @@ func (g *gen) file(doc, pkg string) ([]byte, error) {
 	if err != nil {
 		return out.Bytes(), fmt.Errorf("package %s: %w", pkg, err)
 	}
-	// Two FIDL names can give one Go name, as protocol NewEcho and Echo do.
-	if _, err := parser.ParseFile(token.NewFileSet(), pkg+".fidl.go", src, parser.DeclarationErrors); err != nil {
-		return src, fmt.Errorf("package %s: %w", pkg, err)
-	}
 	return src, nil
 }
 
@@ -101,6 +116,45 @@ type gen struct {
 	buf     bytes.Buffer
 	imports map[string]string // import path to name
 	temps   int
+	taken   map[string]fidlc.Pos // Go names of the package
+	methods map[methodKey]string // what their names begin with
+	err     error
+}
+
+// derived is the Go name that pattern makes of a declaration's, such as
+// "New%sClient", qualified when it is another library's. A declaration by that
+// name has the older claim.
+func (g *gen) derived(d *fidlc.Decl, pattern string) string {
+	n := strings.Replace(pattern, "%s", fidlc.Camel(d.Name), 1)
+	if d.Lib.Declares(n) {
+		n += "_"
+	}
+	if d.Lib != g.lib {
+		n = g.use(g.opt.ImportPath(d.Lib.Name)) + "." + n
+	}
+	return n
+}
+
+// claim says that name, made of what is at pos, is declared in the package.
+// Two FIDL names can give one Go name, as protocols NewEcho and Echo do.
+func (g *gen) claim(pos fidlc.Pos, name string) string {
+	if o, dup := g.taken[name]; dup && g.err == nil {
+		g.err = &fidlc.Error{Pos: pos, Msg: fmt.Sprintf("gives the Go name '%s', as what is at %s does", name, o)}
+	}
+	g.taken[name] = pos
+	return name
+}
+
+// constants names a declaration's members, as constants that begin with prefix.
+func (g *gen) constants(d *fidlc.Decl, prefix string) []string {
+	var ns []string
+	for _, m := range d.Members {
+		n := prefix + fidlc.Camel(m.Name)
+		for ; g.taken[n] != (fidlc.Pos{}); n += "_" {
+		}
+		ns = append(ns, g.claim(m.Pos, n))
+	}
+	return ns
 }
 
 func (g *gen) p(format string, args ...any) {
@@ -114,17 +168,24 @@ var locals = map[string]bool{"c": true, "code": true, "ctx": true, "d": true, "e
 	"failed": true, "h": true, "impl": true, "last": true, "m": true, "n": true, "o": true, "off": true, "ok": true,
 	"rep": true, "req": true, "s": true, "t": true, "tag": true, "v": true, "x": true}
 
+// temps are the variables of nested statements.
+var temps = regexp.MustCompile(`^[ino][0-9]+$`)
+
+func reserved(name string) bool {
+	return locals[name] || temps.MatchString(name) || types.Universe.Lookup(name) != nil
+}
+
 // use imports a package and gives its name in the file.
 func (g *gen) use(importPath string) string {
 	if n, ok := g.imports[importPath]; ok {
 		return n
 	}
-	base := path.Base(importPath)
+	base := packageName(importPath)
 	if importPath == Module {
 		base = "fidl"
 	}
 	name := base
-	for i := 2; locals[name] || g.imported(name); i++ {
+	for i := 2; reserved(name) || g.imported(name); i++ {
 		name = fmt.Sprintf("%s%d", base, i)
 	}
 	g.imports[importPath] = name
@@ -215,18 +276,19 @@ func (g *gen) constant(d *fidlc.Decl) {
 
 func (g *gen) values(d *fidlc.Decl) {
 	n := g.name(d)
+	names := g.constants(d, n)
 	g.doc(n+" is "+full(d)+".", d.Doc, d.Deprecated)
 	g.p("type %s %s\n", n, d.Type.Prim)
 	if len(d.Members) > 0 {
 		g.p("// Values of %s.\nconst (", n)
-		for _, m := range d.Members {
+		for i, m := range d.Members {
 			g.doc("", m.Doc, m.Deprecated)
 			lit := literal(m.Value)
 			if d.Kind == fidlc.KindBits {
 				u, _ := constant.Uint64Val(m.Value)
 				lit = fmt.Sprintf("%#x", u)
 			}
-			g.p("%s%s %s = %s", n, fidlc.Camel(m.Name), n, lit)
+			g.p("%s %s = %s", names[i], n, lit)
 		}
 		g.p(")\n")
 	}
@@ -236,10 +298,11 @@ func (g *gen) values(d *fidlc.Decl) {
 		all |= u
 	}
 	if d.Kind == fidlc.KindBits {
-		g.p("// %sKnown is all bits that %s names.", n, n)
-		g.p("const %sKnown %s = %#x\n", n, n, all)
+		known := g.claim(d.Pos, g.known(d, names))
+		g.p("// %s is all bits that %s names.", known, n)
+		g.p("const %s %s = %#x\n", known, n, all)
 		g.p("// IsKnown says whether x holds named bits only.")
-		g.p("func (x %s) IsKnown() bool { return x&^%sKnown == 0 }\n", n, n)
+		g.p("func (x %s) IsKnown() bool { return x&^%s == 0 }\n", n, known)
 	} else {
 		g.p("// IsKnown says whether x is a named value.")
 		g.p("func (x %s) IsKnown() bool {", n)
@@ -247,21 +310,30 @@ func (g *gen) values(d *fidlc.Decl) {
 			g.p("return false\n}\n")
 		} else {
 			var ns []string
-			for _, m := range d.Members {
+			for i, m := range d.Members {
 				if !m.Unknown {
-					ns = append(ns, n+fidlc.Camel(m.Name))
+					ns = append(ns, names[i])
 				}
 			}
 			g.p("switch x {\ncase %s:\nreturn true\n}\nreturn false\n}\n", strings.Join(ns, ", "))
 		}
 	}
-	g.stringer(d, n)
+	g.stringer(d, n, names)
 	if d.IsError {
 		g.p("// Error makes the value an error.\nfunc (x %s) Error() string { return %q + x.String() }\n", n, full(d)+" ")
 	}
 }
 
-func (g *gen) stringer(d *fidlc.Decl, n string) {
+// known names the constant of all bits.
+func (g *gen) known(d *fidlc.Decl, names []string) string {
+	n := g.derived(d, "%sKnown")
+	for slices.Contains(names, n) {
+		n += "_"
+	}
+	return n
+}
+
+func (g *gen) stringer(d *fidlc.Decl, n string, names []string) {
 	strconv := g.use("strconv")
 	conv := fmt.Sprintf("%s.FormatUint(uint64(x), 10)", strconv)
 	if d.Type.Prim[0] == 'i' {
@@ -270,19 +342,19 @@ func (g *gen) stringer(d *fidlc.Decl, n string) {
 	if d.Kind == fidlc.KindEnum {
 		g.p("// String gives the value's name in FIDL, or its number.")
 		g.p("func (x %s) String() string {\nswitch x {", n)
-		for _, m := range d.Members {
-			g.p("case %s%s:\nreturn %q", n, fidlc.Camel(m.Name), m.Name)
+		for i, m := range d.Members {
+			g.p("case %s:\nreturn %q", names[i], m.Name)
 		}
 		g.p("}\nreturn %s\n}\n", conv)
 		return
 	}
 	g.p("// String gives the names of the bits in FIDL, joined by |, and what is left as a number.")
 	g.p("func (x %s) String() string {\ns := \"\"", n)
-	for _, m := range d.Members {
-		g.p("if x&%s%s != 0 {\ns += \"|%s\"\n}", n, fidlc.Camel(m.Name), m.Name)
+	for i, m := range d.Members {
+		g.p("if x&%s != 0 {\ns += \"|%s\"\n}", names[i], m.Name)
 	}
 	if len(d.Members) > 0 {
-		g.p("x &^= %sKnown", n)
+		g.p("x &^= %s", g.known(d, names))
 	}
 	g.p("if x != 0 || s == \"\" {\ns += \"|0x\" + %s.FormatUint(uint64(x), 16)\n}\nreturn s[1:]\n}\n", strconv)
 }
@@ -311,9 +383,9 @@ func (g *gen) typ(t *fidlc.Type) string {
 	case fidlc.TypeHandle:
 		return g.zx() + ".Handle"
 	case fidlc.TypeClientEnd:
-		return g.rt() + ".ClientEnd[" + g.name(t.Decl) + "Protocol]"
+		return g.rt() + ".ClientEnd[" + g.derived(t.Decl, "%sProtocol") + "]"
 	case fidlc.TypeServerEnd:
-		return g.rt() + ".ServerEnd[" + g.name(t.Decl) + "Protocol]"
+		return g.rt() + ".ServerEnd[" + g.derived(t.Decl, "%sProtocol") + "]"
 	}
 	if t.Optional {
 		return "*" + g.name(t.Decl)
@@ -563,7 +635,7 @@ func (g *gen) structure(d *fidlc.Decl) {
 				}
 				g.p("// FIDL's default is %s; Go's is zero.", literal(m.Value))
 			}
-			g.p("%s %s", field(m.Name), g.typ(m.Type))
+			g.p("%s %s", field(d, m), g.typ(m.Type))
 		}
 		g.p("}\n")
 	}
@@ -579,14 +651,14 @@ func (g *gen) structure(d *fidlc.Decl) {
 	g.p("// MarshalFIDL implements fidl.Message.")
 	g.p("func (x *%s) MarshalFIDL(e *%s.Encoder, off int) {", n, rt)
 	for _, m := range d.Members {
-		g.encode(m.Type, "x."+fidlc.Camel(m.Name), off("e", m.Offset))
+		g.encode(m.Type, "x."+field(d, m), off("e", m.Offset))
 	}
 	g.p("}\n")
 	g.temps = 0
 	g.p("// UnmarshalFIDL implements fidl.Message.")
 	g.p("func (x *%s) UnmarshalFIDL(d *%s.Decoder, off int) {", n, rt)
 	for i, m := range d.Members {
-		g.decode(m.Type, "x."+fidlc.Camel(m.Name), off("d", m.Offset))
+		g.decode(m.Type, "x."+field(d, m), off("d", m.Offset))
 		next := d.Size
 		if i+1 < len(d.Members) {
 			next = d.Members[i+1].Offset
@@ -619,9 +691,12 @@ func (g *gen) present(t *fidlc.Type, x string) string {
 	return x + " != nil"
 }
 
-func field(name string) string {
-	n := fidlc.Camel(name)
-	if n == "Unknown" || n == "Tag" {
+// field is the Go name of d's member; some names are taken.
+func field(d *fidlc.Decl, m *fidlc.Member) string {
+	n := fidlc.Camel(m.Name)
+	switch {
+	case n == "Unknown" && d.Kind != fidlc.KindStruct, n == "Tag" && d.Kind == fidlc.KindUnion,
+		n == "MarshalFIDL", n == "UnmarshalFIDL", n == "SizeFIDL":
 		n += "_"
 	}
 	return n
@@ -638,7 +713,7 @@ func (g *gen) table(d *fidlc.Decl) {
 		if pointer(m.Type) {
 			star = "*"
 		}
-		g.p("%s %s%s", field(m.Name), star, g.typ(m.Type))
+		g.p("%s %s%s", field(d, m), star, g.typ(m.Type))
 	}
 	g.p("// Unknown are members that came and are not named here, by ordinal.")
 	g.p("Unknown []%s.UnknownData\n}\n", rt)
@@ -651,7 +726,7 @@ func (g *gen) table(d *fidlc.Decl) {
 		g.p("switch {")
 		for i := len(d.Members) - 1; i >= 0; i-- {
 			m := d.Members[i]
-			g.p("case %s:\nlast = %d", g.present(m.Type, "x."+field(m.Name)), m.Ordinal)
+			g.p("case %s:\nlast = %d", g.present(m.Type, "x."+field(d, m)), m.Ordinal)
 		}
 		g.p("}")
 	}
@@ -665,7 +740,7 @@ func (g *gen) table(d *fidlc.Decl) {
 	for _, m := range d.Members {
 		gap(m.Ordinal)
 		next = m.Ordinal + 1
-		x := "x." + field(m.Name)
+		x := "x." + field(d, m)
 		g.p("if %s {\nif v, ok := e.BeginEnvelope(o+%d*e.EnvelopeSize(), %s); ok {", g.present(m.Type, x), m.Ordinal-1, size("e", m.Type))
 		if pointer(m.Type) {
 			x = "(*" + x + ")"
@@ -685,7 +760,7 @@ func (g *gen) table(d *fidlc.Decl) {
 			g.p("x.Unknown = d.UnknownMembers(o, n, %d, %d, %v, x.Unknown)", next, m.Ordinal-1, d.Resource)
 		}
 		next = m.Ordinal + 1
-		x := "x." + field(m.Name)
+		x := "x." + field(d, m)
 		g.p("if n >= %d {\nif v, ok := d.BeginEnvelope(o+%d*d.EnvelopeSize(), %s); ok {", m.Ordinal, m.Ordinal-1, size("d", m.Type))
 		if pointer(m.Type) {
 			g.p("%s = new(%s)", x, g.typ(m.Type))
@@ -699,38 +774,41 @@ func (g *gen) table(d *fidlc.Decl) {
 
 func (g *gen) union(d *fidlc.Decl) {
 	n, rt := g.name(d), g.rt()
+	tag := g.claim(d.Pos, g.derived(d, "%sTag"))
+	tags := g.constants(d, tag)
 	g.temps = 0
 	g.doc(n+" is "+full(d)+", a union: Tag says which one of its members it holds. The zero value holds none.", d.Doc, d.Deprecated)
-	g.p("type %s struct {\nTag %sTag\n", n, n)
+	g.p("type %s struct {\nTag %s\n", n, tag)
 	for _, m := range d.Members {
 		g.doc("", m.Doc, m.Deprecated)
-		g.p("%s %s", field(m.Name), g.typ(m.Type))
+		g.p("%s %s", field(d, m), g.typ(m.Type))
 	}
 	if !d.Strict {
 		g.p("// Unknown is the member when Tag names none of the above.")
 		g.p("Unknown *%s.UnknownData", rt)
 	}
 	g.p("}\n")
-	g.p("// %sTag is the ordinal of a member of %s.\ntype %sTag uint64\n", n, n, n)
+	g.p("// %s is the ordinal of a member of %s.\ntype %s uint64\n", tag, n, tag)
 	if len(d.Members) > 0 {
 		g.p("// Members of %s.\nconst (", n)
-		for _, m := range d.Members {
-			g.p("%sTag%s %sTag = %d", n, fidlc.Camel(m.Name), n, m.Ordinal)
+		for i, m := range d.Members {
+			g.p("%s %s = %d", tags[i], tag, m.Ordinal)
 		}
 		g.p(")\n")
 	}
-	for _, m := range d.Members {
-		g.p("// %sWith%s makes a %s that holds this member.", n, fidlc.Camel(m.Name), n)
-		g.p("func %sWith%s(v %s) %s { return %s{Tag: %sTag%s, %s: v} }\n", n, fidlc.Camel(m.Name), g.typ(m.Type), n, n, n, fidlc.Camel(m.Name), field(m.Name))
+	for i, m := range d.Members {
+		with := g.claim(m.Pos, g.derived(d, "%sWith"+fidlc.Camel(m.Name)))
+		g.p("// %s makes a %s that holds this member.", with, n)
+		g.p("func %s(v %s) %s { return %s{Tag: %s, %s: v} }\n", with, g.typ(m.Type), n, n, tags[i], field(d, m))
 	}
 	g.sizeMethod(n, d.Size)
 
 	g.p("// MarshalFIDL implements fidl.Message.")
 	g.p("func (x *%s) MarshalFIDL(e *%s.Encoder, off int) {\nswitch x.Tag {", n, rt)
-	for _, m := range d.Members {
-		g.p("case %sTag%s:\ne.Union(off, %d)", n, fidlc.Camel(m.Name), m.Ordinal)
+	for i, m := range d.Members {
+		g.p("case %s:\ne.Union(off, %d)", tags[i], m.Ordinal)
 		g.p("if v, ok := e.BeginEnvelope(off+8, %s); ok {", size("e", m.Type))
-		g.encode(m.Type, "x."+field(m.Name), "v.Off")
+		g.encode(m.Type, "x."+field(d, m), "v.Off")
 		g.p("e.EndEnvelope(v)\n}")
 	}
 	g.p("default:")
@@ -745,11 +823,11 @@ func (g *gen) union(d *fidlc.Decl) {
 	g.temps = 0
 	g.p("// UnmarshalFIDL implements fidl.Message.")
 	g.p("func (x *%s) UnmarshalFIDL(d *%s.Decoder, off int) {", n, rt)
-	g.p("tag, ok := d.Union(off, false)\nif !ok {\nreturn\n}\nx.Tag = %sTag(tag)\nswitch x.Tag {", n)
-	for _, m := range d.Members {
-		g.p("case %sTag%s:", n, fidlc.Camel(m.Name))
+	g.p("tag, ok := d.Union(off, false)\nif !ok {\nreturn\n}\nx.Tag = %s(tag)\nswitch x.Tag {", tag)
+	for i, m := range d.Members {
+		g.p("case %s:", tags[i])
 		g.p("if v, ok := d.BeginEnvelope(off+8, %s); ok {", size("d", m.Type))
-		g.decode(m.Type, "x."+field(m.Name), "v.Off")
+		g.decode(m.Type, "x."+field(d, m), "v.Off")
 		g.p("d.EndEnvelope(v)\n}")
 	}
 	g.p("default:")

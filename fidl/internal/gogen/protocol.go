@@ -20,25 +20,51 @@ func method(m *fidlc.Method) string {
 	return n
 }
 
-// methodVar is the variable that describes a method of protocol d.
-func methodVar(d *fidlc.Decl, m *fidlc.Method) string {
-	return lowerFirst(fidlc.Camel(d.Name)) + fidlc.Camel(m.Name)
+// methodVarName is the variable that describes a method of protocol d.
+func (g *gen) methodVarName(d *fidlc.Decl, m *fidlc.Method) string {
+	return lowerFirst(g.methodName(d, m))
 }
 
+// methodName is what the names of a method of protocol d begin with: FooBarBaz
+// for Foo.BarBaz, and something else for FooBar.Baz after that.
+func (g *gen) methodName(d *fidlc.Decl, m *fidlc.Method) string {
+	key := methodKey{d, m}
+	n, ok := g.methods[key]
+	if !ok {
+		n = fidlc.Camel(d.Name) + fidlc.Camel(m.Name)
+		for g.taken[n+"Ordinal"] != (fidlc.Pos{}) {
+			n += "_"
+		}
+		g.methods[key] = n
+		g.claim(m.Pos, n+"Ordinal")
+	}
+	return n
+}
+
+type methodKey struct {
+	protocol *fidlc.Decl
+	method   *fidlc.Method
+}
+
+// ordinal is the constant of a method's ordinal.
+func (g *gen) ordinal(d *fidlc.Decl, m *fidlc.Method) string { return g.methodName(d, m) + "Ordinal" }
+
 func (g *gen) protocol(d *fidlc.Decl) {
-	n, rt := g.name(d), g.rt()
-	g.doc(n+"Protocol marks endpoints that speak "+full(d)+".", d.Doc, d.Deprecated)
-	g.p("type %sProtocol struct{}\n", n)
+	n := g.name(d)
+	marker := g.claim(d.Pos, g.derived(d, "%sProtocol"))
+	g.doc(marker+" marks endpoints that speak "+full(d)+".", d.Doc, d.Deprecated)
+	g.p("type %s struct{}\n", marker)
 	if d.Transport != "Channel" {
 		return // no messages of ours
 	}
 	if d.Discoverable != "" {
-		g.p("// %sName is where %s is found under /svc.\nconst %sName = %q\n", n, n, n, d.Discoverable)
+		name := g.claim(d.Pos, g.derived(d, "%sName"))
+		g.p("// %s is where %s is found under /svc.\nconst %s = %q\n", name, n, name, d.Discoverable)
 	}
 	if len(d.Methods) > 0 {
 		g.p("// Ordinals of %s.\nconst (", n)
 		for _, m := range d.Methods {
-			g.p("%s%sOrdinal uint64 = %#016x", n, fidlc.Camel(m.Name), m.Ordinal)
+			g.p("%s uint64 = %#016x", g.ordinal(d, m), m.Ordinal)
 		}
 		g.p(")\n\nvar (")
 		for _, m := range d.Methods {
@@ -46,6 +72,7 @@ func (g *gen) protocol(d *fidlc.Decl) {
 		}
 		g.p(")\n")
 	}
+	rt := g.rt()
 	g.client(d, n, rt)
 	g.server(d, n, rt)
 }
@@ -54,7 +81,7 @@ func (g *gen) methodVar(d *fidlc.Decl, m *fidlc.Method) {
 	rt := g.rt()
 	var f []string
 	f = append(f, fmt.Sprintf("Name: %q", full(m.Owner)+"."+m.Name))
-	f = append(f, fmt.Sprintf("Ordinal: %s%sOrdinal", g.name(d), fidlc.Camel(m.Name)))
+	f = append(f, fmt.Sprintf("Ordinal: %s", g.ordinal(d, m)))
 	if g.lib.V1 {
 		f = append(f, "Format: "+rt+".V1")
 	}
@@ -70,7 +97,7 @@ func (g *gen) methodVar(d *fidlc.Decl, m *fidlc.Method) {
 			f = append(f, fmt.Sprintf("KnownError: func(c uint32) bool { return %s(c).IsKnown() }", g.name(t.Decl)))
 		}
 	}
-	g.p("%s = %s.Method{%s}", methodVar(d, m), rt, strings.Join(f, ", "))
+	g.p("%s = %s.Method{%s}", g.methodVarName(d, m), rt, strings.Join(f, ", "))
 }
 
 func events(d *fidlc.Decl) (out []*fidlc.Method) {
@@ -105,28 +132,31 @@ func (g *gen) errorType(t *fidlc.Type) string {
 
 func (g *gen) client(d *fidlc.Decl, n, rt string) {
 	evs := events(d)
+	client := g.claim(d.Pos, g.derived(d, "%sClient"))
+	newClient := g.claim(d.Pos, g.derived(d, "New%sClient"))
+	handler := g.derived(d, "%sEventHandler")
 	if len(evs) > 0 {
-		g.p("// %sEventHandler receives the events of %s.\ntype %sEventHandler interface {", n, n, n)
+		g.p("// %s receives the events of %s.\ntype %s interface {", g.claim(d.Pos, handler), n, handler)
 		for _, m := range evs {
 			g.doc("", m.Doc, m.Deprecated)
 			g.p("%s(%s)", fidlc.Camel(m.Name), g.eventParam(m))
 		}
 		g.p("}\n")
 	}
-	g.p("// %sClient speaks %s as its client. Its methods may be called from several goroutines.", n, full(d))
-	g.p("type %sClient struct{ *%s.Client }\n", n, rt)
+	g.p("// %s speaks %s as its client. Its methods may be called from several goroutines.", client, full(d))
+	g.p("type %s struct{ *%s.Client }\n", client, rt)
 	if len(evs) == 0 {
-		g.p("// New%sClient makes a client that owns t.", n)
-		g.p("func New%sClient(t %s.Transport) *%sClient {", n, rt, n)
-		g.p("return &%sClient{%s.NewClient(t, %s.%s, func(*%s.Event) bool { return false })}\n}\n", n, rt, rt, opennessNames[d.Openness], rt)
+		g.p("// %s makes a client that owns t.", newClient)
+		g.p("func %s(t %s.Transport) *%s {", newClient, rt, client)
+		g.p("return &%s{%s.NewClient(t, %s.%s, func(*%s.Event) bool { return false })}\n}\n", client, rt, rt, opennessNames[d.Openness], rt)
 	} else {
-		g.p("// New%sClient makes a client that owns t. Events go to h while HandleEvents runs or a", n)
+		g.p("// %s makes a client that owns t. Events go to h while HandleEvents runs or a", newClient)
 		g.p("// call waits; when h is nil they are dropped.")
-		g.p("func New%sClient(t %s.Transport, h %sEventHandler) *%sClient {", n, rt, n, n)
-		g.p("if h == nil {\nreturn &%sClient{%s.NewClient(t, %s.%s, nil)}\n}", n, rt, rt, opennessNames[d.Openness])
-		g.p("return &%sClient{%s.NewClient(t, %s.%s, func(ev *%s.Event) bool {\nswitch ev.Ordinal() {", n, rt, rt, opennessNames[d.Openness], rt)
+		g.p("func %s(t %s.Transport, h %s) *%s {", newClient, rt, handler, client)
+		g.p("if h == nil {\nreturn &%s{%s.NewClient(t, %s.%s, nil)}\n}", client, rt, rt, opennessNames[d.Openness])
+		g.p("return &%s{%s.NewClient(t, %s.%s, func(ev *%s.Event) bool {\nswitch ev.Ordinal() {", client, rt, rt, opennessNames[d.Openness], rt)
 		for _, m := range evs {
-			g.p("case %s%sOrdinal:", n, fidlc.Camel(m.Name))
+			g.p("case %s:", g.ordinal(d, m))
 			if m.Response == nil {
 				g.p("if ev.Decode(nil) {\nh.%s()\n}", fidlc.Camel(m.Name))
 			} else {
@@ -139,7 +169,7 @@ func (g *gen) client(d *fidlc.Decl, n, rt string) {
 		if m.Event {
 			continue
 		}
-		g.clientMethod(d, m, n)
+		g.clientMethod(d, m, client)
 	}
 }
 
@@ -150,7 +180,7 @@ func (g *gen) eventParam(m *fidlc.Method) string {
 	return "ev *" + g.name(m.Response)
 }
 
-func (g *gen) clientMethod(d *fidlc.Decl, m *fidlc.Method, n string) {
+func (g *gen) clientMethod(d *fidlc.Decl, m *fidlc.Method, client string) {
 	params, results := g.params(m)
 	req := "nil"
 	if m.Request != nil {
@@ -161,8 +191,8 @@ func (g *gen) clientMethod(d *fidlc.Decl, m *fidlc.Method, n string) {
 		note = " The handles of req are consumed, whatever the outcome."
 	}
 	g.doc(method(m)+" calls "+full(m.Owner)+"."+m.Name+"."+note, m.Doc, m.Deprecated)
-	g.p("func (c *%sClient) %s(%s) %s {", n, method(m), params, results)
-	v := methodVar(d, m)
+	g.p("func (c *%s) %s(%s) %s {", client, method(m), params, results)
+	v := g.methodVarName(d, m)
 	if !m.TwoWay {
 		g.p("return c.Client.Send(ctx, &%s, %s)\n}\n", v, req)
 		return
@@ -187,10 +217,13 @@ func (g *gen) clientMethod(d *fidlc.Decl, m *fidlc.Method, n string) {
 }
 
 func (g *gen) server(d *fidlc.Decl, n, rt string) {
-	g.p("// %sServer implements %s. The handles of requests are the method's own; those of", n, full(d))
+	server := g.claim(d.Pos, g.derived(d, "%sServer"))
+	serve := g.claim(d.Pos, g.derived(d, "Serve%s"))
+	dispatcher := g.claim(d.Pos, g.derived(d, "%sDispatcher"))
+	g.p("// %s implements %s. The handles of requests are the method's own; those of", server, full(d))
 	g.p("// responses go to the client. fidl.CallFrom(ctx) gives the call: its transport, and")
 	g.p("// ways to stop the connection or to answer later.")
-	g.p("type %sServer interface {", n)
+	g.p("type %s interface {", server)
 	for _, m := range d.Methods {
 		if m.Event {
 			continue
@@ -207,11 +240,11 @@ func (g *gen) server(d *fidlc.Decl, n, rt string) {
 		g.p("%s(%s) %s", method(m), params, results)
 	}
 	g.p("}\n")
-	g.p("// Serve%s serves impl on t until the connection ends. See fidl.Serve.", n)
-	g.p("func Serve%s(ctx %s.Context, t %s.Transport, impl %sServer) error {", n, g.use("context"), rt, n)
-	g.p("return %s.Serve(ctx, t, %sDispatcher(impl))\n}\n", rt, n)
-	g.p("// %sDispatcher makes impl servable beside other protocols on one connection.", n)
-	g.p("func %sDispatcher(impl %sServer) %s.Dispatcher {", n, n, rt)
+	g.p("// %s serves impl on t until the connection ends. See fidl.Serve.", serve)
+	g.p("func %s(ctx %s.Context, t %s.Transport, impl %s) error {", serve, g.use("context"), rt, server)
+	g.p("return %s.Serve(ctx, t, %s(impl))\n}\n", rt, dispatcher)
+	g.p("// %s makes impl servable beside other protocols on one connection.", dispatcher)
+	g.p("func %s(impl %s) %s.Dispatcher {", dispatcher, server, rt)
 	g.p("return %s.Dispatcher{Openness: %s.%s, Impl: impl, Dispatch: func(c *%s.Call) bool {", rt, rt, opennessNames[d.Openness], rt)
 	if g.lib.V1 {
 		g.p("if c.Format() != %s.V1 {\nreturn false\n}", rt)
@@ -228,7 +261,7 @@ func (g *gen) server(d *fidlc.Decl, n, rt string) {
 		g.p("switch c.Ordinal() {")
 		for _, m := range d.Methods {
 			if !m.Event {
-				g.serverCase(d, m, n)
+				g.serverCase(d, m)
 			}
 		}
 		g.p("default:\nreturn false\n}\nreturn true\n}}\n}\n")
@@ -238,16 +271,17 @@ func (g *gen) server(d *fidlc.Decl, n, rt string) {
 		if m.Response != nil {
 			params, arg = ", "+g.eventParam(m), "ev"
 		}
-		g.doc("Send"+n+fidlc.Camel(m.Name)+" sends an event to a client that speaks format f.", m.Doc, m.Deprecated)
-		g.p("func Send%s%s(t %s.Transport, f %s.WireFormat%s) error {", n, fidlc.Camel(m.Name), rt, rt, params)
-		g.p("return %s.SendEvent(t, f, &%s, %s)\n}\n", rt, methodVar(d, m), arg)
+		send := g.claim(m.Pos, g.derived(d, "Send%s"+fidlc.Camel(m.Name)))
+		g.doc(send+" sends an event to a client that speaks format f.", m.Doc, m.Deprecated)
+		g.p("func %s(t %s.Transport, f %s.WireFormat%s) error {", send, rt, rt, params)
+		g.p("return %s.SendEvent(t, f, &%s, %s)\n}\n", rt, g.methodVarName(d, m), arg)
 	}
 }
 
-func (g *gen) serverCase(d *fidlc.Decl, m *fidlc.Method, n string) {
-	v := "&" + methodVar(d, m)
+func (g *gen) serverCase(d *fidlc.Decl, m *fidlc.Method) {
+	v := "&" + g.methodVarName(d, m)
 	call := "impl." + method(m) + "(c"
-	g.p("case %s%sOrdinal:", n, fidlc.Camel(m.Name))
+	g.p("case %s:", g.ordinal(d, m))
 	if m.Request == nil {
 		g.p("if !c.Request(%s, nil) {\nreturn true\n}", v)
 	} else {
@@ -274,28 +308,28 @@ func (g *gen) serverCase(d *fidlc.Decl, m *fidlc.Method, n string) {
 
 func (g *gen) service(d *fidlc.Decl) {
 	n, rt := g.name(d), g.rt()
-	g.p("// %sName is where instances of %s are found under /svc.\nconst %sName = %q\n", n, full(d), n, d.Lib.Name+"."+d.Name)
+	name := g.claim(d.Pos, g.derived(d, "%sName"))
+	g.p("// %s is where instances of %s are found under /svc.\nconst %s = %q\n", name, full(d), name, d.Lib.Name+"."+d.Name)
 	g.doc(n+" is one instance of the service "+full(d)+".", d.Doc, d.Deprecated)
 	g.p("type %s struct {", n)
 	g.p("// Connect opens a member of the instance by its name.")
 	g.p("Connect func(member string) (%s.Transport, error)\n}\n", rt)
 	for _, m := range d.Members {
 		p := m.Type.Decl
-		call := "t"
+		if p.Transport != "Channel" {
+			continue // no client of ours
+		}
+		params, args := "", "t"
 		if len(events(p)) > 0 {
-			call = "t, h"
+			params, args = "h "+g.derived(p, "%sEventHandler"), "t, h"
 		}
-		qual := ""
-		pn := fidlc.Camel(p.Name)
-		if p.Lib != g.lib {
-			qual = g.use(g.opt.ImportPath(p.Lib.Name)) + "."
+		// A field Connect is there already.
+		method := fidlc.Camel(m.Name)
+		if method == "Connect" {
+			method += "_"
 		}
-		g.doc(fidlc.Camel(m.Name)+" connects to the member "+m.Name+".", m.Doc, m.Deprecated)
-		params := ""
-		if call != "t" {
-			params = fmt.Sprintf("h %s%sEventHandler", qual, pn)
-		}
-		g.p("func (s %s) %s(%s) (*%s%sClient, error) {", n, fidlc.Camel(m.Name), params, qual, pn)
-		g.p("t, err := s.Connect(%q)\nif err != nil {\nreturn nil, err\n}\nreturn %sNew%sClient(%s), nil\n}\n", m.Name, qual, pn, call)
+		g.doc(method+" connects to the member "+m.Name+".", m.Doc, m.Deprecated)
+		g.p("func (s %s) %s(%s) (*%s, error) {", n, method, params, g.derived(p, "%sClient"))
+		g.p("t, err := s.Connect(%q)\nif err != nil {\nreturn nil, err\n}\nreturn %s(%s), nil\n}\n", m.Name, g.derived(p, "New%sClient"), args)
 	}
 }
