@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"go.fuchsia.dev/launcherd/internal/hostlink"
 	wire "go.fuchsia.dev/launcherd/internal/monitor/bindings/launcherd/monitor"
@@ -24,12 +25,18 @@ func daemonCommands(g *globals) []*cobra.Command {
 // socketHelp says where the daemon's socket is when no flag does.
 const socketHelp = "the daemon's socket, `unix:PATH` (default $XDG_RUNTIME_DIR/launcherd/launcherd.sock)"
 
+// maxSocketPath is what of unix(7)'s sun_path is left for a path, besides its end.
+const maxSocketPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
 // socketPath gives the path in a --listen or --connect flag.
 func socketPath(flag string) (string, error) {
 	if flag != "" {
 		path, ok := strings.CutPrefix(flag, "unix:")
 		if !ok || path == "" {
 			return "", fmt.Errorf("%q is not of the form unix:PATH", flag)
+		}
+		if len(path) > maxSocketPath {
+			return "", fmt.Errorf("%q is longer than the path of a socket can be, %d bytes", path, maxSocketPath)
 		}
 		return path, nil
 	}

@@ -35,9 +35,9 @@ func newRun(g *globals) *cobra.Command {
 		Short: "Run a Fuchsia program",
 		Long: `Run a Fuchsia program: an ELF for Fuchsia on this machine's architecture.
 
-Its standard input, output and error are launcherd's. Its namespace holds /pkg, which
-can only be read, /tmp, empty and gone afterwards, /svc with fuchsia.process.Launcher,
-and what --bind adds.
+Its standard input, output and error are launcherd's; input is read ahead of it. Its
+namespace holds /pkg, which can only be read, /tmp, empty and gone afterwards, /svc
+with fuchsia.process.Launcher, and what --bind adds.
 
 Its return code becomes the exit code: 139 when an exception that nobody handled
 ended the program, 137 when it was killed, and of codes that are not 0 to 255 the

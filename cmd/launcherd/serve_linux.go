@@ -66,6 +66,10 @@ then killed. Another signal kills them at once.`,
 }
 
 func (f *serveFlags) run(ctx context.Context) error {
+	const most = 1000
+	if f.pool < 0 || f.pool > most {
+		return exit(exitFailure, "--pool %d: want 0 to %d", f.pool, most)
+	}
 	log := f.logger()
 	defer log.Sync()
 	// Before all else, so that no signal is lost.
