@@ -742,6 +742,7 @@ func TestJobPolicy(t *testing.T) {
 // Many connections at once, half of their launches failing in every way there is,
 // do not see each other, and leave nothing.
 func TestManyConnections(t *testing.T) {
+	noHostLeaks(t)
 	noLeaks(t)
 	s, err := loader.New([]string{"../testdata"}, zap.NewNop())
 	must(t, err)
