@@ -582,6 +582,30 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A process's name is cut to what a kernel object's can be.
+func TestProcessName(t *testing.T) {
+	noLeaks(t)
+	c := connect(t)
+	for _, tt := range []struct{ name, want string }{
+		{"", ""},
+		{"näme", "näme"},
+		{strings.Repeat("n", zx.MaxNameLen-1), strings.Repeat("n", zx.MaxNameLen-1)},
+		{strings.Repeat("n", zx.MaxNameLen), strings.Repeat("n", zx.MaxNameLen-1)},
+	} {
+		info := hello(t)
+		info.Name = tt.name
+		rep, err := c.Launch(t.Context(), &process.LauncherLaunchRequest{Info: info})
+		must(t, err)
+		p := zx.ProcessFromHandle(rep.Process)
+		if name, err := p.Name(); err != nil || name != tt.want {
+			t.Errorf("%q: status %v, name %q (%v), want %q", tt.name, rep.Status, name, err, tt.want)
+		}
+		_, err = p.Wait(t.Context(), zx.ProcessTerminated, zx.InfiniteFuture)
+		must(t, err)
+		p.Close()
+	}
+}
+
 // SetOptions replaces, and a launch resets.
 func TestSetOptions(t *testing.T) {
 	noLeaks(t)
