@@ -106,14 +106,18 @@ func spare(fd int) error {
 	return unix.EMFILE
 }
 
-// memoryFDs is the number from which on descriptors are spared.
+// memoryFDs is the number from which on descriptors are not for memory.
 var memoryFDs = sync.OnceValue(func() uint64 {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
 		return 1 << 31
 	}
-	return l.Cur - min(l.Cur/4, 64)
+	return spareOf(l.Cur)
 })
+
+// spareOf is what programs may have of what there are n of, so that there is
+// some left for this one.
+func spareOf(n uint64) uint64 { return n - min(n/4, 64) }
 
 func noexec(f *os.File) bool {
 	var s unix.Statfs_t

@@ -25,7 +25,7 @@ type Platform struct {
 	features features
 
 	ready  chan *shell   // the pool
-	want   chan struct{} // asks the filler for one more
+	want   chan struct{} // asks the filler to look
 	closed chan struct{}
 	once   sync.Once
 	filler sync.WaitGroup
@@ -66,14 +66,12 @@ func New(c Config) (*Platform, error) {
 		stub:     stub,
 		features: f,
 		ready:    make(chan *shell, c.Pool),
-		want:     make(chan struct{}, max(c.Pool, 1)),
+		want:     make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 		spaces:   make(map[*space]bool),
 	}
-	for range c.Pool {
-		p.want <- struct{}{}
-	}
 	if c.Pool > 0 {
+		p.wanted()
 		p.filler.Add(1)
 		go p.fill()
 	}
@@ -99,14 +97,15 @@ func (p *Platform) zygote() (*zygote, error) {
 }
 
 // newShell makes a shell, with a new zygote if the zygote turns out to be dead.
+// Somebody may kill what is about to be one: then it is tried again.
 func (p *Platform) newShell() (*shell, error) {
-	for again := false; ; again = true {
+	for tries := 5; ; tries-- {
+		var s *shell
 		z, err := p.zygote()
-		if err != nil {
-			return nil, err
+		if err == nil {
+			s, err = z.newShell()
 		}
-		s, err := z.newShell()
-		if again || !errors.Is(err, errDied) {
+		if tries == 1 || !errors.Is(err, errDied) && !errors.Is(err, errGone) {
 			return s, err
 		}
 	}
@@ -121,30 +120,37 @@ func (p *Platform) fill() {
 			return
 		case <-p.want:
 		}
-		s, err := p.newShell()
-		if err != nil {
-			// NewSpace, if it meets the same, tells it.
-			p.log.Debug("no shell for the pool", zap.Error(err))
-			continue
+		for len(p.ready) < cap(p.ready) {
+			s, err := p.newShell()
+			if err != nil {
+				// NewSpace, if it meets the same, tells it.
+				p.log.Debug("no shell for the pool", zap.Error(err))
+				break
+			}
+			select {
+			case p.ready <- s:
+			case <-p.closed:
+				s.end()
+				return
+			}
 		}
-		select {
-		case p.ready <- s:
-		case <-p.closed:
-			s.end()
-			return
-		}
+	}
+}
+
+// wanted tells the filler to look at the pool.
+func (p *Platform) wanted() {
+	select {
+	case p.want <- struct{}{}:
+	default: // it is about to
 	}
 }
 
 // take gives a shell from the pool, or a new one.
 func (p *Platform) take() (*shell, error) {
+	defer p.wanted()
 	for {
 		select {
 		case s := <-p.ready:
-			select {
-			case p.want <- struct{}{}:
-			default:
-			}
 			if s.gone() { // killed from outside while it waited
 				s.end()
 				continue

@@ -120,6 +120,9 @@ func slotAddr(slot int) uint64 { return threadSlots + uint64(slot)*slotSize }
 
 var errGone = fmt.Errorf("the process is gone: %w", zx.ErrBadState)
 
+// errSpoilt says that the program has written to the stub's data. It must be killed.
+var errSpoilt = fmt.Errorf("it wrote to the host's part of its memory: %w", zx.ErrBadState)
+
 // receive gets the next notification that is not the control thread's, which it
 // notes. ok is false when until became true instead. The caller holds recvMu.
 func (s *shell) receive(n *notif, until func() bool) (ok bool, err error) {
@@ -345,6 +348,7 @@ func (b *batch) fd(ours int) uint64 {
 }
 
 // runBatch runs b with its descriptors in the shell for as long as it takes.
+// errSpoilt asks the caller to end the shell.
 func (s *shell) runBatch(b *batch, other func(notif)) error {
 	if len(b.fds) == 0 {
 		_, err := s.run(b.cmds, other)
@@ -373,8 +377,7 @@ func (s *shell) runBatch(b *batch, other func(notif)) error {
 	case done == 0:
 		// The message was not received, for which the program must have spoilt
 		// its header. The next batch would get these descriptors in place of its own.
-		s.kill()
-		return errGone
+		return errSpoilt
 	case done < len(cmds)-len(closing):
 		// A mapping failed: the descriptors must go all the same.
 		id, e := s.waitIdle(other)

@@ -53,7 +53,11 @@ func (s *space) Apply(ops []vm.Op) error {
 			b.add(&ops[n])
 			n++
 		}
-		if err := s.shell.runBatch(&b, s.later); err != nil {
+		err := s.shell.runBatch(&b, s.later)
+		if err == errSpoilt {
+			s.condemn("it wrote to the host's part of its memory")
+		}
+		if err != nil {
 			return s.status("memory", err)
 		}
 		ops = ops[n:]

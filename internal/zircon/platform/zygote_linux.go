@@ -78,10 +78,10 @@ func startZygote(s stubCode, f features) (_ *zygote, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
-	defer unix.Close(pair[1])
 	cmdFile, err := memfdCreate("launcherd-commands")
 	if err != nil {
 		unix.Close(pair[0])
+		unix.Close(pair[1])
 		return nil, fmt.Errorf("memfd: %w", err)
 	}
 	z := &zygote{features: f, sock: pair[0], cmdFile: cmdFile, key: key}
@@ -95,6 +95,7 @@ func startZygote(s stubCode, f features) (_ *zygote, err error) {
 			Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 		})
 	})
+	unix.Close(pair[1]) // so that its end can be told from silence
 	if err != nil {
 		z.pid = 0
 		z.close()
@@ -168,8 +169,14 @@ func (z *zygote) setUp(s stubCode) error {
 
 // limit sets what Linux is to do with a process that misbehaves: no core file,
 // nor (with a limit of exactly 1) a program that is given one; and when memory
-// runs out, it goes before us.
+// runs out, it goes before us. Of the threads that the user may have the last
+// are ours: Go ends when it gets none.
 func (z *zygote) limit() {
+	var l unix.Rlimit
+	if unix.Prlimit(z.pid, unix.RLIMIT_NPROC, nil, &l) == nil && l.Cur != unix.RLIM_INFINITY {
+		l.Cur = spareOf(l.Cur)
+		unix.Prlimit(z.pid, unix.RLIMIT_NPROC, &l, nil)
+	}
 	unix.Prlimit(z.pid, unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1, Max: 1}, nil)
 	os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", z.pid), []byte("500"), 0)
 }
@@ -397,7 +404,7 @@ func shellListener(sock int) (listener, error) {
 	case err != nil:
 		return -1, err
 	case n != len(r):
-		return -1, errors.New("it has died")
+		return -1, errDied
 	case v == -int64(unix.EBUSY):
 		return -1, fmt.Errorf("seccomp: another program listens to the system calls of this one, "+
 			"such as a container's runtime, and Linux allows for one: %w", unix.EBUSY)
