@@ -418,6 +418,15 @@ func (d *Decoder) unknown(off int, ordinal uint64, resource bool) (UnknownData, 
 func (d *Decoder) UnknownMembers(first, n, lo, hi int, resource bool, unknown []UnknownData) []UnknownData {
 	for o := lo; o <= min(n, hi) && d.err == nil; o++ {
 		if u, ok := d.unknown(first+(o-1)*d.EnvelopeSize(), uint64(o), resource); ok {
+			if unknown == nil { // a slice that grows would cost twice as much
+				more := 0
+				for p := o; p <= n; p++ {
+					if !d.zeroEnvelope(first + (p-1)*d.EnvelopeSize()) {
+						more++
+					}
+				}
+				unknown = make([]UnknownData, 0, more)
+			}
 			unknown = append(unknown, u)
 		}
 	}

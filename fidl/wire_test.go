@@ -2,10 +2,12 @@ package fidl_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"math"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -208,6 +210,51 @@ func TestVectors(t *testing.T) {
 					t.Errorf("decoded: %s", diff)
 				}
 			})
+		}
+	}
+}
+
+// What a message makes of itself in memory is bounded by its size.
+func TestDecodeAllocates(t *testing.T) {
+	const n = zx.ChannelMaxMsgBytes
+	unions := make([]byte, 16, n) // vector of unions that are not there
+	binary.LittleEndian.PutUint64(unions, (n-16)/16)
+	unknown := make([]byte, 16, n) // table of inlined members that nobody knows
+	binary.LittleEndian.PutUint64(unknown, (n-16)/8)
+	for i := range 8 {
+		unions[8+i], unknown[8+i] = 0xff, 0xff
+	}
+	for len(unknown) < n {
+		unknown = append(unknown, 1, 0, 0, 0, 0, 0, 1, 0)
+	}
+	for _, c := range []struct {
+		name string
+		m    func() fidl.Message
+		b    []byte
+		want error
+	}{
+		{"unions", func() fidl.Message { return new(wire.VecLarge) }, unions[:n], fidl.ErrAbsent},
+		{"unknown members", func() fidl.Message { return new(wire.ValueTable) }, unknown, nil},
+	} {
+		m := c.m()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := fidl.Unmarshal(m, c.b, nil, fidl.V2, nil)
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+			t.Errorf("%s: a message of %d bytes makes %d", c.name, n, got)
+		}
+	}
+}
+
+// A union that says that it holds what it does not cannot be encoded.
+func TestEncodeHollowUnion(t *testing.T) {
+	for _, u := range []wire.LargeUnion{{Tag: wire.LargeUnionTagA}, {Tag: wire.LargeUnionTagT}, {Tag: wire.LargeUnionTagS}} {
+		if _, _, err := fidl.Marshal(&u, fidl.V2); !errors.Is(err, fidl.ErrAbsent) {
+			t.Errorf("%+v: %v", u, err)
 		}
 	}
 }

@@ -4344,7 +4344,7 @@ type SelinuxContext struct {
 
 	Data []uint8
 	// Too long: it is to be read as an extended attribute.
-	UseExtendedAttributes EmptyStruct
+	UseExtendedAttributes *EmptyStruct
 	// Unknown is the member when Tag names none of the above.
 	Unknown *fidl.UnknownData
 }
@@ -4365,7 +4365,7 @@ func SelinuxContextWithData(v []uint8) SelinuxContext {
 
 // SelinuxContextWithUseExtendedAttributes makes a SelinuxContext that holds this member.
 func SelinuxContextWithUseExtendedAttributes(v EmptyStruct) SelinuxContext {
-	return SelinuxContext{Tag: SelinuxContextTagUseExtendedAttributes, UseExtendedAttributes: v}
+	return SelinuxContext{Tag: SelinuxContextTagUseExtendedAttributes, UseExtendedAttributes: &v}
 }
 
 // SizeFIDL implements fidl.Message.
@@ -4386,6 +4386,10 @@ func (x *SelinuxContext) MarshalFIDL(e *fidl.Encoder, off int) {
 			e.EndEnvelope(v)
 		}
 	case SelinuxContextTagUseExtendedAttributes:
+		if x.UseExtendedAttributes == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 2)
 		if v, ok := e.BeginEnvelope(off+8, 1); ok {
 			x.UseExtendedAttributes.MarshalFIDL(e, v.Off)
@@ -4416,6 +4420,7 @@ func (x *SelinuxContext) UnmarshalFIDL(d *fidl.Decoder, off int) {
 		}
 	case SelinuxContextTagUseExtendedAttributes:
 		if v, ok := d.BeginEnvelope(off+8, 1); ok {
+			x.UseExtendedAttributes = new(EmptyStruct)
 			x.UseExtendedAttributes.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
@@ -5732,10 +5737,10 @@ func (x *NodeOnOpenRequest) UnmarshalFIDL(d *fidl.Decoder, off int) {
 type NodeInfoDeprecated struct {
 	Tag NodeInfoDeprecatedTag
 
-	Service   Service
-	File      FileObject
-	Directory DirectoryObject
-	Symlink   SymlinkObject
+	Service   *Service
+	File      *FileObject
+	Directory *DirectoryObject
+	Symlink   *SymlinkObject
 }
 
 // NodeInfoDeprecatedTag is the ordinal of a member of NodeInfoDeprecated.
@@ -5751,22 +5756,22 @@ const (
 
 // NodeInfoDeprecatedWithService makes a NodeInfoDeprecated that holds this member.
 func NodeInfoDeprecatedWithService(v Service) NodeInfoDeprecated {
-	return NodeInfoDeprecated{Tag: NodeInfoDeprecatedTagService, Service: v}
+	return NodeInfoDeprecated{Tag: NodeInfoDeprecatedTagService, Service: &v}
 }
 
 // NodeInfoDeprecatedWithFile makes a NodeInfoDeprecated that holds this member.
 func NodeInfoDeprecatedWithFile(v FileObject) NodeInfoDeprecated {
-	return NodeInfoDeprecated{Tag: NodeInfoDeprecatedTagFile, File: v}
+	return NodeInfoDeprecated{Tag: NodeInfoDeprecatedTagFile, File: &v}
 }
 
 // NodeInfoDeprecatedWithDirectory makes a NodeInfoDeprecated that holds this member.
 func NodeInfoDeprecatedWithDirectory(v DirectoryObject) NodeInfoDeprecated {
-	return NodeInfoDeprecated{Tag: NodeInfoDeprecatedTagDirectory, Directory: v}
+	return NodeInfoDeprecated{Tag: NodeInfoDeprecatedTagDirectory, Directory: &v}
 }
 
 // NodeInfoDeprecatedWithSymlink makes a NodeInfoDeprecated that holds this member.
 func NodeInfoDeprecatedWithSymlink(v SymlinkObject) NodeInfoDeprecated {
-	return NodeInfoDeprecated{Tag: NodeInfoDeprecatedTagSymlink, Symlink: v}
+	return NodeInfoDeprecated{Tag: NodeInfoDeprecatedTagSymlink, Symlink: &v}
 }
 
 // SizeFIDL implements fidl.Message.
@@ -5781,24 +5786,40 @@ func (*NodeInfoDeprecated) SizeFIDL(f fidl.WireFormat) int {
 func (x *NodeInfoDeprecated) MarshalFIDL(e *fidl.Encoder, off int) {
 	switch x.Tag {
 	case NodeInfoDeprecatedTagService:
+		if x.Service == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 1)
 		if v, ok := e.BeginEnvelope(off+8, 1); ok {
 			x.Service.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case NodeInfoDeprecatedTagFile:
+		if x.File == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 2)
 		if v, ok := e.BeginEnvelope(off+8, 8); ok {
 			x.File.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case NodeInfoDeprecatedTagDirectory:
+		if x.Directory == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 3)
 		if v, ok := e.BeginEnvelope(off+8, 1); ok {
 			x.Directory.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case NodeInfoDeprecatedTagSymlink:
+		if x.Symlink == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 4)
 		if v, ok := e.BeginEnvelope(off+8, 16); ok {
 			x.Symlink.MarshalFIDL(e, v.Off)
@@ -5819,21 +5840,25 @@ func (x *NodeInfoDeprecated) UnmarshalFIDL(d *fidl.Decoder, off int) {
 	switch x.Tag {
 	case NodeInfoDeprecatedTagService:
 		if v, ok := d.BeginEnvelope(off+8, 1); ok {
+			x.Service = new(Service)
 			x.Service.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case NodeInfoDeprecatedTagFile:
 		if v, ok := d.BeginEnvelope(off+8, 8); ok {
+			x.File = new(FileObject)
 			x.File.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case NodeInfoDeprecatedTagDirectory:
 		if v, ok := d.BeginEnvelope(off+8, 1); ok {
+			x.Directory = new(DirectoryObject)
 			x.Directory.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case NodeInfoDeprecatedTagSymlink:
 		if v, ok := d.BeginEnvelope(off+8, 16); ok {
+			x.Symlink = new(SymlinkObject)
 			x.Symlink.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
@@ -6167,10 +6192,10 @@ func (x *FilesystemInfo) UnmarshalFIDL(d *fidl.Decoder, off int) {
 type Representation struct {
 	Tag RepresentationTag
 
-	Connector ConnectorInfo
-	Directory DirectoryInfo
-	File      FileInfo
-	Symlink   SymlinkInfo
+	Connector *ConnectorInfo
+	Directory *DirectoryInfo
+	File      *FileInfo
+	Symlink   *SymlinkInfo
 	// Unknown is the member when Tag names none of the above.
 	Unknown *fidl.UnknownData
 }
@@ -6188,22 +6213,22 @@ const (
 
 // RepresentationWithConnector makes a Representation that holds this member.
 func RepresentationWithConnector(v ConnectorInfo) Representation {
-	return Representation{Tag: RepresentationTagConnector, Connector: v}
+	return Representation{Tag: RepresentationTagConnector, Connector: &v}
 }
 
 // RepresentationWithDirectory makes a Representation that holds this member.
 func RepresentationWithDirectory(v DirectoryInfo) Representation {
-	return Representation{Tag: RepresentationTagDirectory, Directory: v}
+	return Representation{Tag: RepresentationTagDirectory, Directory: &v}
 }
 
 // RepresentationWithFile makes a Representation that holds this member.
 func RepresentationWithFile(v FileInfo) Representation {
-	return Representation{Tag: RepresentationTagFile, File: v}
+	return Representation{Tag: RepresentationTagFile, File: &v}
 }
 
 // RepresentationWithSymlink makes a Representation that holds this member.
 func RepresentationWithSymlink(v SymlinkInfo) Representation {
-	return Representation{Tag: RepresentationTagSymlink, Symlink: v}
+	return Representation{Tag: RepresentationTagSymlink, Symlink: &v}
 }
 
 // SizeFIDL implements fidl.Message.
@@ -6218,24 +6243,40 @@ func (*Representation) SizeFIDL(f fidl.WireFormat) int {
 func (x *Representation) MarshalFIDL(e *fidl.Encoder, off int) {
 	switch x.Tag {
 	case RepresentationTagConnector:
+		if x.Connector == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 1)
 		if v, ok := e.BeginEnvelope(off+8, 16); ok {
 			x.Connector.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case RepresentationTagDirectory:
+		if x.Directory == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 2)
 		if v, ok := e.BeginEnvelope(off+8, 16); ok {
 			x.Directory.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case RepresentationTagFile:
+		if x.File == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 3)
 		if v, ok := e.BeginEnvelope(off+8, 16); ok {
 			x.File.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case RepresentationTagSymlink:
+		if x.Symlink == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 4)
 		if v, ok := e.BeginEnvelope(off+8, 16); ok {
 			x.Symlink.MarshalFIDL(e, v.Off)
@@ -6261,21 +6302,25 @@ func (x *Representation) UnmarshalFIDL(d *fidl.Decoder, off int) {
 	switch x.Tag {
 	case RepresentationTagConnector:
 		if v, ok := d.BeginEnvelope(off+8, 16); ok {
+			x.Connector = new(ConnectorInfo)
 			x.Connector.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case RepresentationTagDirectory:
 		if v, ok := d.BeginEnvelope(off+8, 16); ok {
+			x.Directory = new(DirectoryInfo)
 			x.Directory.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case RepresentationTagFile:
 		if v, ok := d.BeginEnvelope(off+8, 16); ok {
+			x.File = new(FileInfo)
 			x.File.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case RepresentationTagSymlink:
 		if v, ok := d.BeginEnvelope(off+8, 16); ok {
+			x.Symlink = new(SymlinkInfo)
 			x.Symlink.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}

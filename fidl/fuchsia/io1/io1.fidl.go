@@ -263,15 +263,15 @@ const MaxFsNameBuffer uint64 = 32
 type NodeInfo struct {
 	Tag NodeInfoTag
 
-	Service        Service
-	File           FileObject
-	Directory      DirectoryObject
-	Pipe           Pipe
-	Vmofile        Vmofile
-	Device         Device
-	Tty            Tty
-	DatagramSocket DatagramSocket
-	StreamSocket   StreamSocket
+	Service        *Service
+	File           *FileObject
+	Directory      *DirectoryObject
+	Pipe           *Pipe
+	Vmofile        *Vmofile
+	Device         *Device
+	Tty            *Tty
+	DatagramSocket *DatagramSocket
+	StreamSocket   *StreamSocket
 }
 
 // NodeInfoTag is the ordinal of a member of NodeInfo.
@@ -291,36 +291,36 @@ const (
 )
 
 // NodeInfoWithService makes a NodeInfo that holds this member.
-func NodeInfoWithService(v Service) NodeInfo { return NodeInfo{Tag: NodeInfoTagService, Service: v} }
+func NodeInfoWithService(v Service) NodeInfo { return NodeInfo{Tag: NodeInfoTagService, Service: &v} }
 
 // NodeInfoWithFile makes a NodeInfo that holds this member.
-func NodeInfoWithFile(v FileObject) NodeInfo { return NodeInfo{Tag: NodeInfoTagFile, File: v} }
+func NodeInfoWithFile(v FileObject) NodeInfo { return NodeInfo{Tag: NodeInfoTagFile, File: &v} }
 
 // NodeInfoWithDirectory makes a NodeInfo that holds this member.
 func NodeInfoWithDirectory(v DirectoryObject) NodeInfo {
-	return NodeInfo{Tag: NodeInfoTagDirectory, Directory: v}
+	return NodeInfo{Tag: NodeInfoTagDirectory, Directory: &v}
 }
 
 // NodeInfoWithPipe makes a NodeInfo that holds this member.
-func NodeInfoWithPipe(v Pipe) NodeInfo { return NodeInfo{Tag: NodeInfoTagPipe, Pipe: v} }
+func NodeInfoWithPipe(v Pipe) NodeInfo { return NodeInfo{Tag: NodeInfoTagPipe, Pipe: &v} }
 
 // NodeInfoWithVmofile makes a NodeInfo that holds this member.
-func NodeInfoWithVmofile(v Vmofile) NodeInfo { return NodeInfo{Tag: NodeInfoTagVmofile, Vmofile: v} }
+func NodeInfoWithVmofile(v Vmofile) NodeInfo { return NodeInfo{Tag: NodeInfoTagVmofile, Vmofile: &v} }
 
 // NodeInfoWithDevice makes a NodeInfo that holds this member.
-func NodeInfoWithDevice(v Device) NodeInfo { return NodeInfo{Tag: NodeInfoTagDevice, Device: v} }
+func NodeInfoWithDevice(v Device) NodeInfo { return NodeInfo{Tag: NodeInfoTagDevice, Device: &v} }
 
 // NodeInfoWithTty makes a NodeInfo that holds this member.
-func NodeInfoWithTty(v Tty) NodeInfo { return NodeInfo{Tag: NodeInfoTagTty, Tty: v} }
+func NodeInfoWithTty(v Tty) NodeInfo { return NodeInfo{Tag: NodeInfoTagTty, Tty: &v} }
 
 // NodeInfoWithDatagramSocket makes a NodeInfo that holds this member.
 func NodeInfoWithDatagramSocket(v DatagramSocket) NodeInfo {
-	return NodeInfo{Tag: NodeInfoTagDatagramSocket, DatagramSocket: v}
+	return NodeInfo{Tag: NodeInfoTagDatagramSocket, DatagramSocket: &v}
 }
 
 // NodeInfoWithStreamSocket makes a NodeInfo that holds this member.
 func NodeInfoWithStreamSocket(v StreamSocket) NodeInfo {
-	return NodeInfo{Tag: NodeInfoTagStreamSocket, StreamSocket: v}
+	return NodeInfo{Tag: NodeInfoTagStreamSocket, StreamSocket: &v}
 }
 
 // SizeFIDL implements fidl.Message.
@@ -335,54 +335,90 @@ func (*NodeInfo) SizeFIDL(f fidl.WireFormat) int {
 func (x *NodeInfo) MarshalFIDL(e *fidl.Encoder, off int) {
 	switch x.Tag {
 	case NodeInfoTagService:
+		if x.Service == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 1)
 		if v, ok := e.BeginEnvelope(off+8, 1); ok {
 			x.Service.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case NodeInfoTagFile:
+		if x.File == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 2)
 		if v, ok := e.BeginEnvelope(off+8, 8); ok {
 			x.File.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case NodeInfoTagDirectory:
+		if x.Directory == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 3)
 		if v, ok := e.BeginEnvelope(off+8, 1); ok {
 			x.Directory.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case NodeInfoTagPipe:
+		if x.Pipe == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 4)
 		if v, ok := e.BeginEnvelope(off+8, 4); ok {
 			x.Pipe.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case NodeInfoTagVmofile:
+		if x.Vmofile == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 5)
 		if v, ok := e.BeginEnvelope(off+8, 24); ok {
 			x.Vmofile.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case NodeInfoTagDevice:
+		if x.Device == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 6)
 		if v, ok := e.BeginEnvelope(off+8, 4); ok {
 			x.Device.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case NodeInfoTagTty:
+		if x.Tty == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 7)
 		if v, ok := e.BeginEnvelope(off+8, 4); ok {
 			x.Tty.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case NodeInfoTagDatagramSocket:
+		if x.DatagramSocket == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 9)
 		if v, ok := e.BeginEnvelope(off+8, 4); ok {
 			x.DatagramSocket.MarshalFIDL(e, v.Off)
 			e.EndEnvelope(v)
 		}
 	case NodeInfoTagStreamSocket:
+		if x.StreamSocket == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 10)
 		if v, ok := e.BeginEnvelope(off+8, 4); ok {
 			x.StreamSocket.MarshalFIDL(e, v.Off)
@@ -403,46 +439,55 @@ func (x *NodeInfo) UnmarshalFIDL(d *fidl.Decoder, off int) {
 	switch x.Tag {
 	case NodeInfoTagService:
 		if v, ok := d.BeginEnvelope(off+8, 1); ok {
+			x.Service = new(Service)
 			x.Service.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case NodeInfoTagFile:
 		if v, ok := d.BeginEnvelope(off+8, 8); ok {
+			x.File = new(FileObject)
 			x.File.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case NodeInfoTagDirectory:
 		if v, ok := d.BeginEnvelope(off+8, 1); ok {
+			x.Directory = new(DirectoryObject)
 			x.Directory.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case NodeInfoTagPipe:
 		if v, ok := d.BeginEnvelope(off+8, 4); ok {
+			x.Pipe = new(Pipe)
 			x.Pipe.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case NodeInfoTagVmofile:
 		if v, ok := d.BeginEnvelope(off+8, 24); ok {
+			x.Vmofile = new(Vmofile)
 			x.Vmofile.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case NodeInfoTagDevice:
 		if v, ok := d.BeginEnvelope(off+8, 4); ok {
+			x.Device = new(Device)
 			x.Device.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case NodeInfoTagTty:
 		if v, ok := d.BeginEnvelope(off+8, 4); ok {
+			x.Tty = new(Tty)
 			x.Tty.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case NodeInfoTagDatagramSocket:
 		if v, ok := d.BeginEnvelope(off+8, 4); ok {
+			x.DatagramSocket = new(DatagramSocket)
 			x.DatagramSocket.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
 	case NodeInfoTagStreamSocket:
 		if v, ok := d.BeginEnvelope(off+8, 4); ok {
+			x.StreamSocket = new(StreamSocket)
 			x.StreamSocket.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}

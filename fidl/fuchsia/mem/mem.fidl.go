@@ -71,7 +71,7 @@ type Data struct {
 	Tag DataTag
 
 	Bytes  []uint8
-	Buffer Buffer
+	Buffer *Buffer
 	// Unknown is the member when Tag names none of the above.
 	Unknown *fidl.UnknownData
 }
@@ -89,7 +89,7 @@ const (
 func DataWithBytes(v []uint8) Data { return Data{Tag: DataTagBytes, Bytes: v} }
 
 // DataWithBuffer makes a Data that holds this member.
-func DataWithBuffer(v Buffer) Data { return Data{Tag: DataTagBuffer, Buffer: v} }
+func DataWithBuffer(v Buffer) Data { return Data{Tag: DataTagBuffer, Buffer: &v} }
 
 // SizeFIDL implements fidl.Message.
 func (*Data) SizeFIDL(f fidl.WireFormat) int {
@@ -109,6 +109,10 @@ func (x *Data) MarshalFIDL(e *fidl.Encoder, off int) {
 			e.EndEnvelope(v)
 		}
 	case DataTagBuffer:
+		if x.Buffer == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 2)
 		if v, ok := e.BeginEnvelope(off+8, 16); ok {
 			x.Buffer.MarshalFIDL(e, v.Off)
@@ -139,6 +143,7 @@ func (x *Data) UnmarshalFIDL(d *fidl.Decoder, off int) {
 		}
 	case DataTagBuffer:
 		if v, ok := d.BeginEnvelope(off+8, 16); ok {
+			x.Buffer = new(Buffer)
 			x.Buffer.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}

@@ -772,6 +772,18 @@ func (g *gen) table(d *fidlc.Decl) {
 	g.p("x.Unknown = d.UnknownMembers(o, n, %d, n, %v, x.Unknown)\nd.Leave()\n}\n", next, d.Resource)
 }
 
+// byPointer says whether a union holds such a member by a pointer, so that its
+// size does not grow with what its members could be.
+func byPointer(t *fidlc.Type) bool {
+	switch t.Kind {
+	case fidlc.TypeArray, fidlc.TypeStringArray:
+		return true
+	case fidlc.TypeDecl:
+		return t.Decl.Kind != fidlc.KindBits && t.Decl.Kind != fidlc.KindEnum
+	}
+	return false
+}
+
 func (g *gen) union(d *fidlc.Decl) {
 	n, rt := g.name(d), g.rt()
 	tag := g.claim(d.Pos, g.derived(d, "%sTag"))
@@ -781,7 +793,11 @@ func (g *gen) union(d *fidlc.Decl) {
 	g.p("type %s struct {\nTag %s\n", n, tag)
 	for _, m := range d.Members {
 		g.doc("", m.Doc, m.Deprecated)
-		g.p("%s %s", field(d, m), g.typ(m.Type))
+		star := ""
+		if byPointer(m.Type) {
+			star = "*"
+		}
+		g.p("%s %s%s", field(d, m), star, g.typ(m.Type))
 	}
 	if !d.Strict {
 		g.p("// Unknown is the member when Tag names none of the above.")
@@ -799,14 +815,22 @@ func (g *gen) union(d *fidlc.Decl) {
 	for i, m := range d.Members {
 		with := g.claim(m.Pos, g.derived(d, "%sWith"+fidlc.Camel(m.Name)))
 		g.p("// %s makes a %s that holds this member.", with, n)
-		g.p("func %s(v %s) %s { return %s{Tag: %s, %s: v} }\n", with, g.typ(m.Type), n, n, tags[i], field(d, m))
+		ref := ""
+		if byPointer(m.Type) {
+			ref = "&"
+		}
+		g.p("func %s(v %s) %s { return %s{Tag: %s, %s: %sv} }\n", with, g.typ(m.Type), n, n, tags[i], field(d, m), ref)
 	}
 	g.sizeMethod(n, d.Size)
 
 	g.p("// MarshalFIDL implements fidl.Message.")
 	g.p("func (x *%s) MarshalFIDL(e *%s.Encoder, off int) {\nswitch x.Tag {", n, rt)
 	for i, m := range d.Members {
-		g.p("case %s:\ne.Union(off, %d)", tags[i], m.Ordinal)
+		g.p("case %s:", tags[i])
+		if byPointer(m.Type) {
+			g.p("if x.%s == nil {\ne.Fail(off, %s.ErrAbsent)\nreturn\n}", field(d, m), rt)
+		}
+		g.p("e.Union(off, %d)", m.Ordinal)
 		g.p("if v, ok := e.BeginEnvelope(off+8, %s); ok {", size("e", m.Type))
 		g.encode(m.Type, "x."+field(d, m), "v.Off")
 		g.p("e.EndEnvelope(v)\n}")
@@ -827,6 +851,9 @@ func (g *gen) union(d *fidlc.Decl) {
 	for i, m := range d.Members {
 		g.p("case %s:", tags[i])
 		g.p("if v, ok := d.BeginEnvelope(off+8, %s); ok {", size("d", m.Type))
+		if byPointer(m.Type) {
+			g.p("x.%s = new(%s)", field(d, m), g.typ(m.Type))
+		}
 		g.decode(m.Type, "x."+field(d, m), "v.Off")
 		g.p("d.EndEnvelope(v)\n}")
 	}

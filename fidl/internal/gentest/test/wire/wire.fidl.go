@@ -841,7 +841,7 @@ type StrictUnion struct {
 
 	N   uint32
 	S   string
-	E   Empty
+	E   *Empty
 	Big uint64
 	B   bool
 }
@@ -865,7 +865,7 @@ func StrictUnionWithN(v uint32) StrictUnion { return StrictUnion{Tag: StrictUnio
 func StrictUnionWithS(v string) StrictUnion { return StrictUnion{Tag: StrictUnionTagS, S: v} }
 
 // StrictUnionWithE makes a StrictUnion that holds this member.
-func StrictUnionWithE(v Empty) StrictUnion { return StrictUnion{Tag: StrictUnionTagE, E: v} }
+func StrictUnionWithE(v Empty) StrictUnion { return StrictUnion{Tag: StrictUnionTagE, E: &v} }
 
 // StrictUnionWithBig makes a StrictUnion that holds this member.
 func StrictUnionWithBig(v uint64) StrictUnion { return StrictUnion{Tag: StrictUnionTagBig, Big: v} }
@@ -897,6 +897,10 @@ func (x *StrictUnion) MarshalFIDL(e *fidl.Encoder, off int) {
 			e.EndEnvelope(v)
 		}
 	case StrictUnionTagE:
+		if x.E == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
 		e.Union(off, 3)
 		if v, ok := e.BeginEnvelope(off+8, 1); ok {
 			x.E.MarshalFIDL(e, v.Off)
@@ -939,6 +943,7 @@ func (x *StrictUnion) UnmarshalFIDL(d *fidl.Decoder, off int) {
 		}
 	case StrictUnionTagE:
 		if v, ok := d.BeginEnvelope(off+8, 1); ok {
+			x.E = new(Empty)
 			x.E.UnmarshalFIDL(d, v.Off)
 			d.EndEnvelope(v)
 		}
@@ -1213,6 +1218,221 @@ func (x *VecUnions) UnmarshalFIDL(d *fidl.Decoder, off int) {
 	}
 	x.Tail = d.Uint8(off + 16)
 	d.Zero(off+17, 7)
+}
+
+// LargeUnion is test.wire/LargeUnion, a union: Tag says which one of its members it holds. The zero value holds none.
+//
+// Members of very different sizes.
+type LargeUnion struct {
+	Tag LargeUnionTag
+
+	A *[4096]uint8
+	T *Table256
+	S *Arrays
+	N uint8
+	// Unknown is the member when Tag names none of the above.
+	Unknown *fidl.UnknownData
+}
+
+// LargeUnionTag is the ordinal of a member of LargeUnion.
+type LargeUnionTag uint64
+
+// Members of LargeUnion.
+const (
+	LargeUnionTagA LargeUnionTag = 1
+	LargeUnionTagT LargeUnionTag = 2
+	LargeUnionTagS LargeUnionTag = 3
+	LargeUnionTagN LargeUnionTag = 4
+)
+
+// LargeUnionWithA makes a LargeUnion that holds this member.
+func LargeUnionWithA(v [4096]uint8) LargeUnion { return LargeUnion{Tag: LargeUnionTagA, A: &v} }
+
+// LargeUnionWithT makes a LargeUnion that holds this member.
+func LargeUnionWithT(v Table256) LargeUnion { return LargeUnion{Tag: LargeUnionTagT, T: &v} }
+
+// LargeUnionWithS makes a LargeUnion that holds this member.
+func LargeUnionWithS(v Arrays) LargeUnion { return LargeUnion{Tag: LargeUnionTagS, S: &v} }
+
+// LargeUnionWithN makes a LargeUnion that holds this member.
+func LargeUnionWithN(v uint8) LargeUnion { return LargeUnion{Tag: LargeUnionTagN, N: v} }
+
+// SizeFIDL implements fidl.Message.
+func (*LargeUnion) SizeFIDL(f fidl.WireFormat) int {
+	if f == fidl.V1 {
+		return 24
+	}
+	return 16
+}
+
+// MarshalFIDL implements fidl.Message.
+func (x *LargeUnion) MarshalFIDL(e *fidl.Encoder, off int) {
+	switch x.Tag {
+	case LargeUnionTagA:
+		if x.A == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
+		e.Union(off, 1)
+		if v, ok := e.BeginEnvelope(off+8, 4096); ok {
+			e.Array(v.Off, x.A[:])
+			e.EndEnvelope(v)
+		}
+	case LargeUnionTagT:
+		if x.T == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
+		e.Union(off, 2)
+		if v, ok := e.BeginEnvelope(off+8, 16); ok {
+			x.T.MarshalFIDL(e, v.Off)
+			e.EndEnvelope(v)
+		}
+	case LargeUnionTagS:
+		if x.S == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
+		e.Union(off, 3)
+		if v, ok := e.BeginEnvelope(off+8, 56); ok {
+			x.S.MarshalFIDL(e, v.Off)
+			e.EndEnvelope(v)
+		}
+	case LargeUnionTagN:
+		e.Union(off, 4)
+		if v, ok := e.BeginEnvelope(off+8, 1); ok {
+			e.Uint8(v.Off, x.N)
+			e.EndEnvelope(v)
+		}
+	default:
+		if x.Unknown == nil || x.Unknown.Ordinal != uint64(x.Tag) || x.Tag == 0 {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
+		e.Union(off, uint64(x.Tag))
+		e.Unknown(off+8, x.Unknown)
+	}
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *LargeUnion) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	tag, ok := d.Union(off, false)
+	if !ok {
+		return
+	}
+	x.Tag = LargeUnionTag(tag)
+	switch x.Tag {
+	case LargeUnionTagA:
+		if v, ok := d.BeginEnvelope(off+8, 4096); ok {
+			x.A = new([4096]uint8)
+			d.Array(v.Off, x.A[:])
+			d.EndEnvelope(v)
+		}
+	case LargeUnionTagT:
+		if v, ok := d.BeginEnvelope(off+8, 16); ok {
+			x.T = new(Table256)
+			x.T.UnmarshalFIDL(d, v.Off)
+			d.EndEnvelope(v)
+		}
+	case LargeUnionTagS:
+		if v, ok := d.BeginEnvelope(off+8, 56); ok {
+			x.S = new(Arrays)
+			x.S.UnmarshalFIDL(d, v.Off)
+			d.EndEnvelope(v)
+		}
+	case LargeUnionTagN:
+		if v, ok := d.BeginEnvelope(off+8, 1); ok {
+			x.N = d.Uint8(v.Off)
+			d.EndEnvelope(v)
+		}
+	default:
+		x.Unknown = d.UnknownMember(off, tag, false)
+	}
+}
+
+// Table256 is test.wire/Table256, a table: every member may be absent, and is then nil or an invalid handle.
+type Table256 struct {
+	A *[2][16]uint64
+	// Unknown are members that came and are not named here, by ordinal.
+	Unknown []fidl.UnknownData
+}
+
+// SizeFIDL implements fidl.Message.
+func (*Table256) SizeFIDL(fidl.WireFormat) int { return 16 }
+
+// MarshalFIDL implements fidl.Message.
+func (x *Table256) MarshalFIDL(e *fidl.Encoder, off int) {
+	last := 0
+	switch {
+	case x.A != nil:
+		last = 1
+	}
+	o, ok := e.Table(off, fidl.TableEnd(last, x.Unknown))
+	if !ok {
+		return
+	}
+	if x.A != nil {
+		if v, ok := e.BeginEnvelope(o+0*e.EnvelopeSize(), 256); ok {
+			for i1 := range *x.A {
+				for i2 := range (*x.A)[i1] {
+					e.Uint64(v.Off+i1*128+i2*8, (*x.A)[i1][i2])
+				}
+			}
+			e.EndEnvelope(v)
+		}
+	}
+	e.UnknownMembers(o, 2, 1<<63, x.Unknown)
+	e.Leave()
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *Table256) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	n, o, ok := d.Table(off)
+	if !ok {
+		return
+	}
+	if n >= 1 {
+		if v, ok := d.BeginEnvelope(o+0*d.EnvelopeSize(), 256); ok {
+			x.A = new([2][16]uint64)
+			for i1 := range *x.A {
+				for i2 := range (*x.A)[i1] {
+					(*x.A)[i1][i2] = d.Uint64(v.Off + i1*128 + i2*8)
+				}
+			}
+			d.EndEnvelope(v)
+		}
+	}
+	x.Unknown = d.UnknownMembers(o, n, 2, n, false, x.Unknown)
+	d.Leave()
+}
+
+// VecLarge is test.wire/VecLarge.
+type VecLarge struct {
+	V []LargeUnion
+}
+
+// SizeFIDL implements fidl.Message.
+func (*VecLarge) SizeFIDL(fidl.WireFormat) int { return 16 }
+
+// MarshalFIDL implements fidl.Message.
+func (x *VecLarge) MarshalFIDL(e *fidl.Encoder, off int) {
+	if o1, ok := e.Vector(off, len(x.V), e.Sel(16, 24), 1<<32-1); ok {
+		for i1 := range x.V {
+			x.V[i1].MarshalFIDL(e, o1+i1*e.Sel(16, 24))
+		}
+		e.Leave()
+	}
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *VecLarge) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	if n1, o1, ok := d.Vector(off, d.Sel(16, 24), 1<<32-1, false); ok {
+		x.V = make([]LargeUnion, n1)
+		for i1 := range x.V {
+			x.V[i1].UnmarshalFIDL(d, o1+i1*d.Sel(16, 24))
+		}
+		d.Leave()
+	}
 }
 
 // Handles is test.wire/Handles.
