@@ -233,6 +233,33 @@ func TestServeChannel(t *testing.T) {
 	returns(t, p, 0)
 }
 
+// A channel that a program does not read ends once it holds what a channel can.
+func TestServeUnreadChannel(t *testing.T) {
+	d := startDaemon(t)
+	c := d.connect()
+	h, ch, err := c.NewChannel()
+	must(t, err)
+	defer ch.Close()
+	must(t, c.launcher.AddHandles(t.Context(), &process.LauncherAddHandlesRequest{Handles: []process.HandleInfo{
+		{Handle: h, Id: uint32(processargs.NewHandleInfo(processargs.User0, 0))},
+	}}))
+	p := c.launch(t, "testdata/sleep")
+	for n := 0; ; n++ {
+		if err = ch.WriteMsg([]byte("to nobody"), nil); err != nil {
+			break
+		}
+		if n > 100_000 {
+			t.Fatal("there is no end to what is kept for a program")
+		}
+	}
+	if !errors.Is(err, zx.ErrPeerClosed) {
+		t.Error(err)
+	}
+	must(t, p.Kill())
+	returns(t, p, zx.RetcodeSyscallKill)
+	returns(t, c.launch(t, "examples/hello", "--return=2"), 2)
+}
+
 // A client that cannot make system calls starts what it had created.
 func TestServeCreateWithoutStarting(t *testing.T) {
 	d := startDaemon(t)
@@ -430,7 +457,7 @@ func TestServeManyClients(t *testing.T) {
 		go func() {
 			var err error
 			for k := 0; k < rounds && err == nil; k++ {
-				err = d.visit((i + k) % 5)
+				err = d.visit((i + k) % 7)
 			}
 			errs <- err
 		}()
@@ -517,6 +544,22 @@ func (d *testDaemon) visit(what int) error {
 		program, status = "../../README.md", zx.ErrNotFound // no ELF
 	case 2: // needs a loader
 		program, status = "../../testdata/dyn", zx.ErrInvalidArgs
+	case 5, 6: // has one that is gone, or that is not there when it is asked
+		program, status = "../../testdata/dyn", zx.ErrNotFound
+		h, loader, err := l.NewChannel()
+		if err != nil {
+			return err
+		}
+		defer loader.Close()
+		if what == 5 {
+			loader.Close()
+		}
+		err = lc.AddHandles(ctx, &process.LauncherAddHandlesRequest{Handles: []process.HandleInfo{
+			{Handle: h, Id: uint32(processargs.NewHandleInfo(processargs.LdsvcLoader, 0))},
+		}})
+		if err != nil {
+			return err
+		}
 	}
 	f, err := os.Open(program)
 	if err != nil {
@@ -545,7 +588,7 @@ func (d *testDaemon) visit(what int) error {
 	if err != nil || what == 3 {
 		return err // gone, with a launch half described
 	}
-	if what == 4 { // gone in the middle of a launch
+	if what == 4 || what == 6 { // gone in the middle of a launch
 		ctx, cancel := context.WithCancel(ctx)
 		cancel()
 		_, err := lc.Launch(ctx, &process.LauncherLaunchRequest{Info: process.LaunchInfo{Executable: exe, Job: job.Job, Name: "hello"}})
