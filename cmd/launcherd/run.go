@@ -151,7 +151,7 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 	defer process.Close()
 	stop := context.AfterFunc(ctx, func() { job.Kill() })
 	defer stop()
-	io.start()
+	io.start(log)
 	always := context.WithoutCancel(ctx) // the end comes in any case
 	code, err := fdio.Wait(always, &process)
 	if err != nil {

@@ -297,7 +297,7 @@ func (s *spawn) stream(fd int, f *os.File) (zx.Handle, error) {
 		defer r.Close()
 		go func() {
 			defer w.Close()
-			copyInput(w) // it may outlast the program: nothing can end a read of a terminal
+			copyInput(s.log, w) // it may outlast the program: nothing can end a read of a terminal
 		}()
 		return s.l.Add(r)
 	}

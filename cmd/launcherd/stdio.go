@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 
+	"go.uber.org/zap"
+
 	"go.fuchsia.dev/launcherd/fdio"
 	"go.fuchsia.dev/launcherd/zx"
 )
@@ -37,11 +39,11 @@ func (s *stdio) connect(p *fdio.Program) (err error) {
 
 // start starts to copy. Output that cannot be written closes the program's
 // descriptor.
-func (s *stdio) start() {
+func (s *stdio) start(log *zap.Logger) {
 	in := zx.SocketFromHandle(s.ends[0].Take())
 	go func() {
 		// The read may outlast the run: nothing can end it.
-		copyInput(&in)
+		copyInput(log, &in)
 		in.Close()
 	}()
 	for fd, f := range map[int]*os.File{1: os.Stdout, 2: os.Stderr} {
@@ -116,8 +118,10 @@ func (o *outputs) wait() error {
 // copySize is how much is copied at once.
 const copySize = 64 << 10
 
-// copyInput copies standard input to its end, or until w takes no more.
-func copyInput(w io.Writer) {
+// copyInput copies standard input to its end, or until w takes no more. It tells log
+// of an error of reading: the program may not want to read. nohup gives a standard
+// input that cannot be read.
+func copyInput(log *zap.Logger, w io.Writer) {
 	buf := make([]byte, copySize)
 	for {
 		n, err := readInput(buf)
@@ -126,7 +130,11 @@ func copyInput(w io.Writer) {
 				return
 			}
 		}
-		if err != nil {
+		switch {
+		case err == io.EOF || errors.Is(err, syscall.EBADF):
+			return
+		case err != nil:
+			log.Warn("no more input", zap.Error(err))
 			return
 		}
 	}
