@@ -75,13 +75,18 @@ func (c *Client) end(err error) {
 	}
 }
 
+// ended says why the connection ended, nil when it has not.
+func (c *Client) ended() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
 // fail ends the connection from our side.
 func (c *Client) fail(err error) error {
 	c.end(err)
 	c.closing.Do(func() { _ = c.t.Close() })
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
+	return c.ended()
 }
 
 // Send makes a one-way call. It consumes req's handles whatever the outcome.
@@ -90,23 +95,24 @@ func (c *Client) Send(ctx context.Context, m *Method, req Message) error {
 }
 
 func (c *Client) send(ctx context.Context, m *Method, txid uint32, req Message) error {
-	c.mu.Lock()
-	err := c.err
-	c.mu.Unlock()
-	if err != nil {
+	if err := c.ended(); err != nil {
 		Discard(c.t, req)
 		return err
 	}
-	err = send(c.t, Header{Txid: txid, Format: m.Format, Flexible: m.Flexible, Ordinal: m.Ordinal}, req)
+	err := send(c.t, Header{Txid: txid, Format: m.Format, Flexible: m.Flexible, Ordinal: m.Ordinal}, req)
+	if err == nil {
+		return nil
+	}
+	// The connection may have ended meanwhile, and the transport been closed.
+	if ended := c.ended(); ended != nil {
+		return ended
+	}
 	if !errors.Is(err, zx.ErrPeerClosed) {
 		return err
 	}
 	// The server may have said why. What it sent is still there to be read.
 	for err == nil || errors.Is(err, zx.ErrPeerClosed) {
-		c.mu.Lock()
-		ended := c.err
-		c.mu.Unlock()
-		if ended != nil {
+		if ended := c.ended(); ended != nil {
 			return ended
 		}
 		select {
@@ -207,10 +213,7 @@ func (c *Client) HandleOne(ctx context.Context) error {
 		return ctx.Err()
 	}
 	defer func() { <-c.reading }()
-	c.mu.Lock()
-	err := c.err
-	c.mu.Unlock()
-	if err != nil {
+	if err := c.ended(); err != nil {
 		return err
 	}
 	return c.read(ctx)

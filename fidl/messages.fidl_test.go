@@ -232,6 +232,7 @@ var messages = map[string]func() fidl.Message{
 	"test.wire/EchoFlexRequest":                             func() fidl.Message { return new(wire.EchoFlexRequest) },
 	"test.wire/EchoFlexResponse":                            func() fidl.Message { return new(wire.EchoFlexResponse) },
 	"test.wire/EchoOneWayRequest":                           func() fidl.Message { return new(wire.EchoOneWayRequest) },
+	"test.wire/EchoGiveResponse":                            func() fidl.Message { return new(wire.EchoGiveResponse) },
 	"test.wire/EchoOnSayRequest":                            func() fidl.Message { return new(wire.EchoOnSayRequest) },
 	"test.wire/BaseGiveHandleRequest":                       func() fidl.Message { return new(wire.BaseGiveHandleRequest) },
 	"test.wire/FutureUnknownTryRequest":                     func() fidl.Message { return new(wire.FutureUnknownTryRequest) },

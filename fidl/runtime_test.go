@@ -6,7 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -86,6 +89,10 @@ func (s *echo) Take(ctx context.Context, req *wire.Table) (*wire.StrictUnion, er
 		u = wire.StrictUnionWithS(*req.S)
 	}
 	return &u, nil
+}
+
+func (s *echo) Give(context.Context) (*wire.EchoGiveResponse, error) {
+	return &wire.EchoGiveResponse{H: s.hs.New(zx.ObjTypeEvent, zx.RightsAll)}, nil
 }
 
 func (s *echo) GiveHandle(_ context.Context, req *wire.BaseGiveHandleRequest) error {
@@ -514,6 +521,124 @@ func TestManyInFlight(t *testing.T) {
 	fast.Wait()
 	close(impl.wait)
 	slow.Wait()
+}
+
+// restless is an echo whose answers come when they like, and which ends the
+// connection in one of several ways after a number of calls.
+type restless struct {
+	*echo
+	left atomic.Int32
+	how  func(context.Context) error
+}
+
+func (s *restless) Give(ctx context.Context) (*wire.EchoGiveResponse, error) {
+	c := fidl.CallFrom(ctx)
+	if n := s.left.Add(-1); n == 0 {
+		if err := s.how(ctx); err != nil {
+			return nil, err
+		}
+	} else if n%3 == 0 {
+		c.Detach()
+		for range n % 7 {
+			runtime.Gosched()
+		}
+	} else if n%5 == 0 {
+		if err := wire.SendEchoOnFlex(c.Transport(), c.Format()); err != nil {
+			return nil, err
+		}
+	}
+	return s.echo.Give(ctx)
+}
+
+// Calls that are given up, answered, refused and cut off at any moment: each
+// ends, once, with its answer or a typed error, and no handle is left.
+func TestRestless(t *testing.T) {
+	ends := map[string]func(context.Context) error{
+		"stop":    func(ctx context.Context) error { fidl.CallFrom(ctx).Stop(); return nil },
+		"epitaph": func(context.Context) error { return zx.ErrNoResources },
+		"close":   func(ctx context.Context) error { return fidl.CallFrom(ctx).Transport().Close() },
+		"garbage": func(ctx context.Context) error {
+			return fidl.CallFrom(ctx).Transport().WriteMsg([]byte("garbage"), nil)
+		},
+		"no reply": func(ctx context.Context) error { fidl.CallFrom(ctx).Detach(); <-ctx.Done(); return ctx.Err() },
+	}
+	for name, how := range ends {
+		for seed := range 20 {
+			r := rand.New(rand.NewPCG(1, uint64(seed)))
+			hs := new(fidltest.Handles)
+			impl := &restless{echo: &echo{hs: hs}, how: how}
+			impl.left.Store(int32(1 + r.IntN(150)))
+			a, b := fidltest.NewPair(hs)
+			served := make(chan error)
+			go func() { served <- wire.ServeEcho(context.Background(), b, impl) }()
+			c := wire.NewEchoClient(a, new(collector))
+			var calls sync.WaitGroup
+			for range 8 {
+				giveUp := r.IntN(4)
+				calls.Add(1)
+				go func() {
+					defer calls.Done()
+					for range 20 {
+						ctx, cancel := context.WithCancel(context.Background())
+						if giveUp == 0 {
+							go cancel()
+						}
+						rep, err := c.Give(ctx)
+						cancel()
+						var epitaph *fidl.EpitaphError
+						switch {
+						case err == nil:
+							hs.CloseHandles(rep.H)
+						case errors.Is(err, context.Canceled) && giveUp == 0,
+							errors.As(err, &epitaph) && epitaph.Status == zx.ErrNoResources,
+							errors.Is(err, zx.ErrPeerClosed), errors.Is(err, fidl.ErrClosed), errors.Is(err, fidl.ErrHeader):
+						default:
+							t.Errorf("%s: %v", name, err)
+						}
+					}
+				}()
+			}
+			if name == "no reply" {
+				for impl.left.Load() > 0 && seed%2 == 0 {
+					runtime.Gosched()
+				}
+				_ = c.Close() // calls are in flight
+			}
+			calls.Wait()
+			_ = c.Close()
+			<-served // how it ended is tested elsewhere
+			hs.Check(t)
+		}
+	}
+}
+
+// blocker is an event handler that waits.
+type blocker struct{ entered, leave chan struct{} }
+
+func (b *blocker) OnSay(*wire.EchoOnSayRequest) { b.entered <- struct{}{}; <-b.leave }
+func (b *blocker) OnFlex()                      {}
+
+// An event handler that waits does not keep calls from giving up.
+func TestEventHandlerThatWaits(t *testing.T) {
+	h := &blocker{make(chan struct{}), make(chan struct{})}
+	c := wire.NewEchoClient(serving(t, &echo{}, nil, nil), h)
+	said := make(chan error)
+	go func() {
+		_, err := c.Say(context.Background(), &wire.EchoSayRequest{S: "event"})
+		said <- err
+	}()
+	<-h.entered
+	ctx, cancel := context.WithCancel(context.Background())
+	strict := make(chan error)
+	go func() { strict <- c.Strict(ctx) }()
+	cancel()
+	if err := <-strict; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	close(h.leave)
+	if err := <-said; err != nil {
+		t.Error(err)
+	}
 }
 
 // Close ends calls that wait.

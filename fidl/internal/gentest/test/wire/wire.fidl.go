@@ -1623,6 +1623,7 @@ const (
 	EchoOneWayOrdinal     uint64 = 0x76eeffb8b5d58ee0
 	EchoStrictOrdinal     uint64 = 0x4bc41dfcfb95c68f
 	EchoTakeOrdinal       uint64 = 0x5fcc4edd2b27efc4
+	EchoGiveOrdinal       uint64 = 0x39bffd3114ed65b6
 	EchoOnSayOrdinal      uint64 = 0x2473ddaa7b5d7296
 	EchoOnFlexOrdinal     uint64 = 0x5fbdec6120160af1
 )
@@ -1639,6 +1640,7 @@ var (
 	echoOneWay     = fidl.Method{Name: "test.wire/Echo.OneWay", Ordinal: EchoOneWayOrdinal, Flexible: true}
 	echoStrict     = fidl.Method{Name: "test.wire/Echo.Strict", Ordinal: EchoStrictOrdinal, TwoWay: true}
 	echoTake       = fidl.Method{Name: "test.wire/Echo.Take", Ordinal: EchoTakeOrdinal, TwoWay: true}
+	echoGive       = fidl.Method{Name: "test.wire/Echo.Give", Ordinal: EchoGiveOrdinal, TwoWay: true}
 	echoOnSay      = fidl.Method{Name: "test.wire/Echo.OnSay", Ordinal: EchoOnSayOrdinal}
 	echoOnFlex     = fidl.Method{Name: "test.wire/Echo.OnFlex", Ordinal: EchoOnFlexOrdinal, Flexible: true}
 )
@@ -1779,6 +1781,15 @@ func (c *EchoClient) Take(ctx context.Context, req *Table) (*StrictUnion, error)
 	return rep, nil
 }
 
+// Give calls test.wire/Echo.Give.
+func (c *EchoClient) Give(ctx context.Context) (*EchoGiveResponse, error) {
+	rep := new(EchoGiveResponse)
+	if _, _, err := c.Client.Call(ctx, &echoGive, nil, rep); err != nil {
+		return nil, err
+	}
+	return rep, nil
+}
+
 // EchoServer implements test.wire/Echo. The handles of requests are the method's own; those of
 // responses go to the client. fidl.CallFrom(ctx) gives the call: its transport, and
 // ways to stop the connection or to answer later.
@@ -1798,6 +1809,7 @@ type EchoServer interface {
 	OneWay(ctx context.Context, req *EchoOneWayRequest) error
 	Strict(ctx context.Context) error
 	Take(ctx context.Context, req *Table) (*StrictUnion, error)
+	Give(ctx context.Context) (*EchoGiveResponse, error)
 }
 
 // ServeEcho serves impl on t until the connection ends. See fidl.Serve.
@@ -1916,6 +1928,15 @@ func EchoDispatcher(impl EchoServer) fidl.Dispatcher {
 				err = fidl.ErrNoResponse
 			}
 			c.Respond(&echoTake, rep, err)
+		case EchoGiveOrdinal:
+			if !c.Request(&echoGive, nil) {
+				return true
+			}
+			rep, err := impl.Give(c)
+			if rep == nil && err == nil {
+				err = fidl.ErrNoResponse
+			}
+			c.Respond(&echoGive, rep, err)
 		default:
 			return false
 		}
@@ -2105,6 +2126,24 @@ func (x *EchoOneWayRequest) MarshalFIDL(e *fidl.Encoder, off int) {
 // UnmarshalFIDL implements fidl.Message.
 func (x *EchoOneWayRequest) UnmarshalFIDL(d *fidl.Decoder, off int) {
 	x.N = d.Uint32(off)
+}
+
+// EchoGiveResponse is test.wire/EchoGiveResponse.
+type EchoGiveResponse struct {
+	H zx.Handle
+}
+
+// SizeFIDL implements fidl.Message.
+func (*EchoGiveResponse) SizeFIDL(fidl.WireFormat) int { return 4 }
+
+// MarshalFIDL implements fidl.Message.
+func (x *EchoGiveResponse) MarshalFIDL(e *fidl.Encoder, off int) {
+	e.Handle(off, x.H, zx.ObjTypeNone, zx.RightSameRights, false)
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *EchoGiveResponse) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	x.H = d.Handle(off, zx.ObjTypeNone, zx.RightSameRights, false)
 }
 
 // EchoOnSayRequest is test.wire/EchoOnSayRequest.
