@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -212,7 +213,10 @@ func sink(log *zap.Logger) func(object.LogRecord) {
 	return func(r object.LogRecord) {
 		fields := make([]zap.Field, 0, 2)
 		if r.PID != zx.KoidInvalid {
-			fields = append(fields, zap.Uint64("pid", uint64(r.PID)), zap.Uint64("tid", uint64(r.TID)))
+			fields = append(fields, zap.Uint64("pid", uint64(r.PID)))
+		}
+		if r.TID != zx.KoidInvalid {
+			fields = append(fields, zap.Uint64("tid", uint64(r.TID)))
 		}
 		level := zap.DebugLevel
 		switch {
@@ -224,7 +228,7 @@ func sink(log *zap.Logger) func(object.LogRecord) {
 		case r.Severity >= object.SeverityInfo:
 			level = zap.InfoLevel
 		}
-		log.Log(level, string(r.Message), fields...)
+		log.Log(level, strings.TrimRight(string(r.Message), "\n"), fields...)
 	}
 }
 

@@ -92,10 +92,11 @@ func (t *Trap) Reply(v uint64) {
 
 // Fault is a hardware exception of a thread.
 type Fault struct {
-	Kind FaultKind
-	Addr uint64 // the address accessed, for FaultPage
-	Code uint64 // the hardware's error code
-	Regs Regs
+	Kind   FaultKind
+	Addr   uint64 // the address accessed, for FaultPage
+	Code   uint64 // the hardware's error code
+	Vector uint64 // the number of the exception on x86
+	Regs   Regs
 
 	resume func(*Fault)
 }

@@ -496,7 +496,7 @@ func (p *Process) fault(t *Thread, f *Fault) {
 
 // report is what Zircon reports of the fault.
 func (f *Fault) report() ExceptionReport {
-	r := ExceptionReport{Vector: f.vector(), ErrCode: f.Code}
+	r := ExceptionReport{Vector: f.Vector, ErrCode: f.Code}
 	switch f.Kind {
 	case FaultPage:
 		notFound := zx.ErrNotFound
@@ -522,23 +522,35 @@ func (p *Process) describe(f *Fault) string {
 		FaultSWBreakpoint: "breakpoint", FaultHWBreakpoint: "hardware breakpoint",
 		FaultUnalignedAccess: "unaligned access",
 	}[f.Kind]
-	if f.Kind == FaultPage {
+	switch cause := f.cause(); {
+	case f.Kind == FaultGeneral && cause != "":
+		what = cause
+	case f.Kind == FaultPage:
 		what += fmt.Sprintf(" (%s) at %s", f.access(), p.where(f.Addr))
 	}
 	return fmt.Sprintf("%s, pc %s, sp %#x", what, p.where(f.Regs.PC()), f.Regs.SP())
 }
 
-// where describes an address: what is mapped there, and the offset in it.
+// guardSize is how far below a mapping an access is told as one below it, as
+// those are that overflow a stack.
+const guardSize = 64 << 10
+
+// where describes an address: what is mapped there, and the offset in it, or
+// shortly above it.
 func (p *Process) where(addr uint64) string {
-	mem, off, _ := p.aspace.Find(addr)
-	if mem == nil {
-		return fmt.Sprintf("%#x (nothing is mapped there)", addr)
+	name := func(mem *vm.VMO) string {
+		if n := OwnerOf(mem).Name(); n != "" {
+			return n
+		}
+		return "a VMO"
 	}
-	name := OwnerOf(mem).Name()
-	if name == "" {
-		name = "a VMO"
+	if mem, off, _ := p.aspace.Find(addr); mem != nil {
+		return fmt.Sprintf("%#x (%s+%#x)", addr, name(mem), off)
 	}
-	return fmt.Sprintf("%#x (%s+%#x)", addr, name, off)
+	if mem, gap := p.aspace.Above(addr, guardSize); mem != nil {
+		return fmt.Sprintf("%#x (nothing is mapped there, %#x below %s)", addr, gap, name(mem))
+	}
+	return fmt.Sprintf("%#x (nothing is mapped there)", addr)
 }
 
 // ThreadGone implements SpaceEvents.

@@ -71,22 +71,17 @@ func (r *Regs) dump() string {
 		r.R8, r.R9, r.R10, r.R11, r.R12, r.R13, r.R14, r.R15)
 }
 
-// vector is the x86 exception vector of the fault.
-func (f *Fault) vector() uint64 {
-	switch f.Kind {
-	case FaultPage:
-		return 14
-	case FaultUndefined:
-		return 6
-	case FaultSWBreakpoint:
-		return 3
-	case FaultHWBreakpoint:
-		return 1
-	case FaultUnalignedAccess:
-		return 17
-	default:
-		return 13
+// cause is the name of the x86 exception where its kind does not say it.
+func (f *Fault) cause() string {
+	switch f.Vector {
+	case 0:
+		return "divide error"
+	case 16:
+		return "x87 floating-point exception"
+	case 19:
+		return "SIMD floating-point exception"
 	}
+	return ""
 }
 
 // access is what a page fault was about: bits 1 and 4 of the error code are a

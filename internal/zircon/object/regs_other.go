@@ -24,5 +24,5 @@ func (r *Regs) start(StartRegs) {}
 func (r *Regs) valid() bool     { return true }
 func (r *Regs) dump() string    { return "" }
 
-func (f *Fault) vector() uint64 { return 0 }
+func (f *Fault) cause() string  { return "" }
 func (f *Fault) access() string { return "access" }

@@ -80,7 +80,8 @@ func decodeFault(f *object.Fault, siginfo, uc []byte) {
 	getRegs(uc, &f.Regs)
 	f.Code = le.Uint64(uc[ucErr:])
 	f.Addr = le.Uint64(siginfo[siAddr:])
-	switch le.Uint64(uc[ucTrapno:]) {
+	f.Vector = le.Uint64(uc[ucTrapno:])
+	switch f.Vector {
 	case trapDebug:
 		f.Kind = object.FaultHWBreakpoint
 	case trapBreakpoint:

@@ -130,6 +130,21 @@ func (a *Aspace) Find(addr uint64) (v *VMO, off, n uint64) {
 	return nil, 0, 0
 }
 
+// Above gives the VMO whose mapping is the next above addr, if it begins less
+// than n bytes above, and how many; nil for none.
+func (a *Aspace) Above(addr, n uint64) (v *VMO, gap uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.root.leaves(addr, addr+min(n, ^addr), func(_ *VMAR, m *region) bool {
+		if m.base <= addr {
+			return true
+		}
+		v, gap = m.vmo, m.base-addr
+		return false
+	})
+	return v, gap
+}
+
 func (a *Aspace) find(addr uint64) *region {
 	for r := a.root; ; {
 		i := r.index(addr)

@@ -697,3 +697,31 @@ func TestTooManyRegions(t *testing.T) {
 	want(t, "allocate after that", st, zx.OK)
 	as.Destroy()
 }
+
+// TestAbove: an address shortly below a mapping, also of another VMAR.
+func TestAbove(t *testing.T) {
+	as, _, r := arena(t, 8)
+	child := must[*vm.VMAR](t)(r.Allocate(can|vm.Specific, 4*page, 2*page))
+	low, high := vmo(t, 1), vmo(t, 1)
+	must[uint64](t)(r.Map(rw|vm.Specific, 0, low, 0, page, rwx))
+	must[uint64](t)(child.Map(rw|vm.Specific, 0, high, 0, page, rwx))
+	end := r.Base() + 4*page
+	for _, c := range []struct {
+		what      string
+		addr, n   uint64
+		want      *vm.VMO
+		wantBelow uint64
+	}{
+		{"a byte below", end - 1, page, high, 1},
+		{"nearly too far", end - page + 1, page, high, page - 1},
+		{"too far", end - page, page, nil, 0},
+		{"from within another", r.Base() + page - 1, 4 * page, high, 3*page + 1},
+		{"in the last", end, 4 * page, nil, 0},
+		{"null", 0, page, nil, 0},
+		{"the last address there is", ^uint64(0), page, nil, 0},
+	} {
+		if v, gap := as.Above(c.addr, c.n); v != c.want || gap != c.wantBelow {
+			t.Errorf("%s: %p, %#x; want %p, %#x", c.what, v, gap, c.want, c.wantBelow)
+		}
+	}
+}
