@@ -24,7 +24,7 @@ var limits = []struct {
 	{"few descriptors", unix.RLIMIT_NOFILE, 40, []string{"vmos", "sizes"}, anything + " 0 -4"},
 	{"threads", unix.RLIMIT_NPROC, 100, []string{"threads", "spoil-frames", "faults"}, crashes + " -4 0"},
 	{"file size", unix.RLIMIT_FSIZE, 8 << 20, []string{"sizes", "vmos"}, "0 -4"},
-	{"address space", unix.RLIMIT_AS, 3 << 30, []string{"sizes", "mappings"}, "0 -4"},
+	{"address space", unix.RLIMIT_AS, 3 << 30, []string{"sizes", "vmos"}, "0 -4"},
 }
 
 // Whatever Linux refuses, programs get a status for it, and when they are gone

@@ -126,9 +126,14 @@ type result struct {
 const ending = time.Minute
 
 // end waits until the program ends, and kills it when it takes longer than
-// patience.
+// patience after its first output.
 func (p *program) end(patience time.Duration) (r result, err error) {
 	defer p.close()
+	begins, cancel := context.WithTimeout(context.Background(), ending)
+	defer cancel()
+	if _, err := p.stdout.Wait(begins, zx.SocketReadable|zx.SocketPeerClosed, zx.InfiniteFuture); err != nil {
+		return r, fmt.Errorf("the process does not begin: %w", err)
+	}
 	var mu sync.Mutex
 	kill := time.AfterFunc(patience, func() {
 		mu.Lock()

@@ -60,11 +60,12 @@ const (
 const maxBatchFDs = 64
 
 // Commands in a command page: a number and six arguments, and for a clone the
-// new thread's frame. The last 64 bytes hold the number of commands and the
-// address of clock_gettime.
+// new thread's frame. The last 64 bytes hold the batch's number, the number of
+// commands and the address of clock_gettime.
 const (
 	commandSize  = 64
 	maxCommands  = 4096/commandSize - 1
+	batchOff     = 4096 - 24
 	countOff     = 4096 - 16
 	clockSlotOff = 4096 - 8
 )

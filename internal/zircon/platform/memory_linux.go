@@ -15,9 +15,10 @@ import (
 // memory is the way to another process's memory.
 type memory struct {
 	pid int
-	// file is /proc/PID/mem, or -1 to use process_vm_readv and _writev. Writes by
-	// the file heed no protection of private pages: a program can have its own
-	// read-only copies of a file's pages changed, which is its own affair.
+	// file is /proc/PID/mem, or -1 to use process_vm_readv and _writev. Reads by
+	// the file heed no protection, and writes none of private pages: a program can
+	// have its own read-only copies of a file's pages changed, which is its own
+	// affair.
 	file int
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
@@ -37,6 +38,9 @@ func newKernel() *kernel {
 	return &kernel{exited: make(chan any, 16), gone: make(chan string, 1)}
 }
 
+// restricted are the features that newPlatform's platforms have; nil for all.
+var restricted *features
+
 func newPlatform(t testing.TB) *Platform {
 	t.Helper()
 	// The spawner lives as long as the process; start it before counting.
@@ -44,7 +48,7 @@ func newPlatform(t testing.TB) *Platform {
 	ignore := goleak.IgnoreCurrent()
 	shells, pages := LiveShells.Load(), LivePages.Load()
 	fds := countFDs(t)
-	p, err := New(Config{Log: zaptest.NewLogger(t)})
+	p, err := New(Config{Log: zaptest.NewLogger(t), features: restricted})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,6 +351,199 @@ func TestOnlyTheStubIsMapped(t *testing.T) {
 		if !strings.HasPrefix(l, "7f") && !strings.Contains(l, "[vsyscall]") || strings.Contains(l, "[stack]") {
 			t.Errorf("mapped in a new shell: %s", l)
 		}
+	}
+	end(t, s, k)
+}
+
+// The clock of programs is the kernel's, whichever way it is read.
+func TestClock(t *testing.T) {
+	p := newPlatform(t)
+	k := newKernel()
+	traps := make(chan int64, 1)
+	k.syscall = func(any, *object.Trap) { traps <- p.Monotonic() }
+	// clock_gettime(CLOCK_MONOTONIC, stackAt) by way of the slot.
+	before := p.Monotonic()
+	slot := binary.LittleEndian.AppendUint64([]byte{0x48, 0xb8}, ClockSlot)
+	s := start(t, p, k, asm(
+		[]byte{0xbf, unix.CLOCK_MONOTONIC, 0, 0, 0}, binary.LittleEndian.AppendUint32([]byte{0xbe}, stackAt),
+		slot, []byte{0xff, 0x10}, movEAX(1), syscallOp, hang))
+	after := <-traps
+	var b [16]byte
+	if err := s.ReadMemory(b[:], stackAt); err != nil {
+		t.Fatal(err)
+	}
+	got := int64(le.Uint64(b[:]))*1e9 + int64(le.Uint64(b[8:]))
+	// The kernel's may lag by what passed between two looks at the clock.
+	if got < before || got > after+int64(time.Second) {
+		t.Errorf("the program's clock says %d, between the kernel's %d and %d", got, before, after)
+	}
+	end(t, s, k)
+}
+
+// A process that somebody stops and continues goes on, and so does its memory.
+func TestStopAndContinue(t *testing.T) {
+	p := newPlatform(t)
+	k := newKernel()
+	traps := make(chan *object.Trap, 100)
+	k.syscall = func(_ any, tr *object.Trap) { traps <- tr }
+	s := start(t, p, k, asm(movEAX(5), syscallOp, movEAX(6), syscallOp, hang))
+	tr := <-traps
+	pages := pagesOf(t, p, []byte("mapped"))
+	defer pages.Close()
+	for i := range uint64(50) {
+		unix.Kill(s.ID(), unix.SIGSTOP)
+		unix.Kill(s.ID(), unix.SIGCONT)
+		at := 0x70_0000 + i*vm.PageSize
+		if err := s.Apply([]vm.Op{{Kind: vm.OpMap, Addr: at, Len: vm.PageSize, Prot: vm.ProtRead, Pages: pages}}); err != nil {
+			t.Fatal(err)
+		}
+		var b [6]byte
+		if err := s.ReadMemory(b[:], at); err != nil || string(b[:]) != "mapped" {
+			t.Fatalf("page %d: %q, %v", i, b, err)
+		}
+	}
+	// Without waitKillable Linux makes the call again each time.
+	if len(traps) > 0 {
+		t.Errorf("the call came %d times more", len(traps))
+	}
+	tr.Reply(0)
+	if tr = <-traps; tr.Number != 6 {
+		t.Errorf("then it made call %d", tr.Number)
+	}
+	end(t, s, k)
+}
+
+// What older Linux lacks is done without.
+func TestFallbacks(t *testing.T) {
+	all, err := hostFeatures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(change func(f *features)) features {
+		f := all
+		change(&f)
+		return f
+	}
+	of := func(major, minor int) features {
+		f, err := featuresOf("", major, minor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.waitKillable = f.waitKillable && all.waitKillable
+		f.syncWakeUp = f.syncWakeUp && all.syncWakeUp
+		f.endTold = f.endTold && all.endTold
+		return f
+	}
+	oldest := of(5, 9)
+	oldest.vdsoClock, oldest.processVM = false, false
+	tests := []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"syscall", TestSyscallReachesTheKernel}, {"no call", TestNoCallReachesLinux}, {"faults", TestFaults},
+		{"threads", TestThreads}, {"memory", TestMemory}, {"only the stub", TestOnlyTheStubIsMapped},
+		{"clock", TestClock}, {"stop", TestStopAndContinue}, {"death", TestDeathFromOutside}, {"many", TestManyAtOnce},
+		{"zygote's death", TestDeathOfTheZygote},
+	}
+	for _, tc := range []struct {
+		name string
+		features
+	}{
+		{"Linux 6.6", of(6, 6)},
+		{"Linux 5.19", of(5, 19)},
+		{"Linux 5.9", of(5, 9)},
+		{"no clock in the vDSO", with(func(f *features) { f.vdsoClock = false })},
+		{"no process_vm_readv", with(func(f *features) { f.processVM = false })},
+		{"nothing at all", oldest},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			restricted = &tc.features
+			defer func() { restricted = nil }()
+			for _, test := range tests {
+				t.Run(test.name, test.run)
+			}
+		})
+	}
+	if _, err := featuresOf("5.8.1-test", 5, 8); !errors.Is(err, zx.ErrNotSupported) || !strings.Contains(err.Error(), "5.8.1-test") {
+		t.Errorf("Linux 5.8: %v", err)
+	}
+}
+
+// Many processes make calls, map memory, start threads and are killed in all
+// ways at once.
+func TestManyAtOnce(t *testing.T) {
+	p := newPlatform(t)
+	var all sync.WaitGroup
+	for i := range 24 {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			k := newKernel()
+			calls := make(chan bool, 1)
+			k.syscall = func(_ any, tr *object.Trap) {
+				select {
+				case calls <- true:
+				default:
+				}
+				tr.Reply(0)
+			}
+			s, err := p.NewSpace(k)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			text, err := p.NewPages(vm.PageSize)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer text.Close()
+			err = text.WriteAt(asm(movEAX(1), syscallOp, []byte{0xeb, 0xf7}), 0)
+			op := vm.Op{Kind: vm.OpMap, Addr: codeAt, Len: vm.PageSize, Prot: vm.ProtRead | vm.ProtExec, Pages: text}
+			if err := errors.Join(err, s.Apply([]vm.Op{op}), s.StartThread(0, object.StartRegs{PC: codeAt})); err != nil {
+				t.Error(err)
+			}
+			<-calls
+			if i%3 == 0 {
+				unix.Kill(s.ID(), unix.SIGKILL) // not reaped before Gone, which is read below
+			} else {
+				time.AfterFunc(time.Duration(i)*100*time.Microsecond, s.Kill)
+			}
+			for n := 1; ; n++ {
+				op.Addr = codeAt + uint64(n)*vm.PageSize
+				if s.Apply([]vm.Op{op}) != nil || n < 20 && s.StartThread(n, object.StartRegs{PC: codeAt}) != nil {
+					break
+				}
+			}
+			if why := <-k.gone; (why != "") != (i%3 == 0) {
+				t.Errorf("process %d ended with %q", i, why)
+			}
+		}()
+	}
+	all.Wait()
+}
+
+// Processes outlive the process that they were forked from, and there is a new
+// one for the next.
+func TestDeathOfTheZygote(t *testing.T) {
+	p := newPlatform(t)
+	k := newKernel()
+	traps := make(chan *object.Trap)
+	k.syscall = func(_ any, tr *object.Trap) { traps <- tr }
+	code := asm(movEAX(1), syscallOp, []byte{0xeb, 0xf7})
+	s := start(t, p, k, code)
+	tr := <-traps
+	for range 3 {
+		z, err := p.zygote()
+		if err != nil {
+			t.Fatal(err)
+		}
+		unix.Kill(z.pid, unix.SIGKILL)
+		k2 := newKernel()
+		k2.syscall = k.syscall
+		end(t, start(t, p, k2, hang), k2)
+		tr.Reply(0)
+		tr = <-traps
 	}
 	end(t, s, k)
 }

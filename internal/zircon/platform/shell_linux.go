@@ -48,6 +48,8 @@ type shell struct {
 	idle   atomic.Uint64 // id of the control thread's request, 0 while it works
 	result atomic.Int64  // of the last command run; set before idle
 	done   atomic.Uint64 // commands run; set before idle
+	ran    atomic.Uint64 // number of the last batch run; set before idle
+	batch  uint64        // guarded by ctl: number of the last batch given out
 
 	isGone atomic.Bool // all threads have ended
 
@@ -154,6 +156,7 @@ func (s *shell) receive(n *notif, until func() bool) (ok bool, err error) {
 		if n.nr == nrControl && n.pid == uint32(s.pid) && s.isStub(n) {
 			s.result.Store(int64(n.args[0]))
 			s.done.Store(n.args[1])
+			s.ran.Store(n.args[2])
 			s.idle.Store(n.id)
 			s.wakeWaiter()
 			continue
@@ -205,20 +208,22 @@ func (s *shell) run(cmds []command, other func(notif)) (done int, err error) {
 
 func (s *shell) runLocked(id uint64, cmds []command, other func(notif)) (done int, err error) {
 	copy(unsafe.Slice((*command)(unsafe.Pointer(&s.page[0])), maxCommands), cmds)
+	s.batch++
+	le.PutUint64(s.page[batchOff:], s.batch)
 	le.PutUint64(s.page[countOff:], uint64(len(cmds)))
-	s.idle.CompareAndSwap(id, 0)
-	if e := s.listener.send(id, int64(s.z.key)); e != 0 {
-		if e != unix.ENOENT || s.gone() {
+	for {
+		s.idle.CompareAndSwap(id, 0)
+		if e := s.listener.send(id, int64(s.z.key)); e != 0 && (e != unix.ENOENT || s.gone()) {
 			return 0, errGone
 		}
-		// Without waitKillable: it was interrupted, and asks again.
 		if id, err = s.waitIdle(other); err != nil {
 			return 0, err
 		}
-		return s.runLocked(id, cmds, other)
-	}
-	if _, err := s.waitIdle(other); err != nil {
-		return 0, err
+		if s.ran.Load() == s.batch {
+			break
+		}
+		// Without waitKillable: it was interrupted, perhaps just when it was
+		// answered, and asks again.
 	}
 	if done := s.done.Load(); done < uint64(len(cmds)) {
 		return int(done), unix.Errno(-s.result.Load())

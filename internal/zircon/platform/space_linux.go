@@ -37,6 +37,7 @@ type thread struct {
 	tid    uint32
 	cookie any
 	trap   *object.Trap // a thread has one system call at a time
+	call   call         // where a call may come again
 }
 
 // ID implements object.Space: the Linux process id.
@@ -222,6 +223,49 @@ func (s *space) read() {
 	s.p.reaped(s)
 }
 
+// call is a thread's notification where Linux makes an interrupted call once
+// more (without features.waitKillable): it is handled once, and what comes again
+// gets the answer. One case is left, an answer that arrives just when its call
+// is interrupted, which Linux drops without a word: such a call is made twice.
+type call struct {
+	mu      sync.Mutex
+	id      uint64 // guarded by mu: the latest notification
+	open    bool   // guarded by mu: it is being handled
+	unheard bool   // guarded by mu: the answer found nobody
+	value   int64  // guarded by mu: the answer
+}
+
+// again says whether a notification is one that was handled already, and does
+// what is left to do.
+func (t *thread) again(n *notif) bool {
+	c := &t.call
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.id = n.id
+	if !c.open && !c.unheard {
+		c.open = true
+		return false
+	}
+	if c.unheard {
+		c.unheard = t.space.shell.listener.send(n.id, c.value) == unix.ENOENT
+	}
+	return true
+}
+
+// answer ends a thread's call. The thread may be gone.
+func (t *thread) answer(id uint64, v int64) {
+	l := t.space.shell.listener
+	if t.space.shell.z.waitKillable {
+		l.send(id, v)
+		return
+	}
+	c := &t.call
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open, c.value = false, v
+	c.unheard = l.send(c.id, v) == unix.ENOENT
+}
+
 // later handles a notification that came to someone who waits for the control
 // thread, while the reader itself may be what waits.
 func (s *space) later(n notif) {
@@ -236,28 +280,27 @@ func (s *space) later(n notif) {
 
 // handle passes a notification on. It does not block.
 func (s *space) handle(n *notif) {
-	if s.shell.isStub(n) {
-		switch n.nr {
-		case nrReady:
-			s.ready(n)
-			return
-		case nrExiting:
-			if t := s.thread(n.pid); t != nil {
-				s.freeSlot(t)
-				s.ev.ThreadGone(t.cookie)
-			}
-			s.shell.listener.send(n.id, 0)
-			return
-		case nrFault:
-			if t := s.thread(n.pid); t != nil {
-				s.fault(t, n)
-				return
-			}
-		}
+	stub := s.shell.isStub(n)
+	if stub && n.nr == nrReady {
+		s.ready(n)
+		return
 	}
 	t := s.thread(n.pid)
-	if t == nil {
+	switch {
+	case stub && n.nr == nrExiting:
+		if t != nil {
+			s.freeSlot(t)
+			s.ev.ThreadGone(t.cookie)
+		}
+		s.shell.listener.send(n.id, 0)
+		return
+	case t == nil:
 		s.condemn("a thread that was not started here made a call")
+		return
+	case !s.shell.z.waitKillable && t.again(n):
+		return
+	case stub && n.nr == nrFault:
+		s.fault(t, n)
 		return
 	}
 	t.trap.Set(n.id, uint64(uint32(n.nr)), n.ip, n.args)
@@ -277,13 +320,13 @@ func (s *space) thread(tid uint32) *thread {
 // ready learns a new thread's tid from its first notification, and lets it start.
 func (s *space) ready(n *notif) {
 	s.mu.Lock()
-	var t *thread
+	t := s.threads[n.pid] // it may say so again
 	for _, c := range s.slots {
-		if c != nil && c.tid == 0 && frameAddr(slotAddr(c.slot)) == n.args[0] {
+		if t == nil && c != nil && c.tid == 0 && frameAddr(slotAddr(c.slot)) == n.args[0] {
 			t = c
 		}
 	}
-	if t == nil || s.threads[n.pid] != nil {
+	if t == nil || frameAddr(slotAddr(t.slot)) != n.args[0] {
 		s.mu.Unlock()
 		s.condemn("a thread claimed to be another that is about to start")
 		return
@@ -294,10 +337,8 @@ func (s *space) ready(n *notif) {
 	s.shell.listener.send(n.id, 0)
 }
 
-// reply answers a thread's system call. The thread may be gone.
-func (t *thread) reply(id, v uint64) {
-	t.space.shell.listener.send(id, int64(v))
-}
+// reply answers a thread's system call.
+func (t *thread) reply(id, v uint64) { t.answer(id, int64(v)) }
 
 // ReadMemory implements vm.Space.
 func (s *space) ReadMemory(p []byte, addr uint64) error {
@@ -337,7 +378,7 @@ func (s *space) fault(t *thread, n *notif) {
 			s.condemn("the frame of a fault cannot be written")
 			return
 		}
-		s.shell.listener.send(id, 0)
+		t.answer(id, 0)
 	})
 	decodeFault(f, siginfo, uc)
 	s.ev.Fault(t.cookie, f)

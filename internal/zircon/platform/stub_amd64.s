@@ -14,6 +14,7 @@
 // Addresses and numbers of layout.go.
 #define DATA $0x7fc000010000
 #define COMMANDS $0x7fc000020000
+#define BATCH 0xfe8
 #define COUNT 0xff0
 #define SEND 0x040
 #define SENDCONTROLLEN 0x068
@@ -135,10 +136,12 @@ send:
 	XORL  SP, SP              // a signal that somebody sends ends it
 	XORL  DI, DI
 	XORL  SI, SI
+	XORL  DX, DX
 
-	// Control: ask for work, with the last result and the number of commands
-	// done; run what the page holds, up to the first failure. The answer is the
-	// key, which is kept in BP alone and goes with each call but mmap, in R9.
+	// Control: ask for work, with the last result, the number of commands done
+	// and the number of their batch; run what the page holds, up to the first
+	// failure. Linux may make the call once more though it was answered, of which
+	// the batch tells. The answer is the key, which is kept in BP alone and goes with each call but mmap, in R9.
 control:
 	MOVL  NR_CONTROL, AX
 	SYSCALL
@@ -185,6 +188,8 @@ parent:
 report:
 	MOVQ  AX, DI
 	MOVQ  R14, SI
+	MOVQ  COMMANDS, BX
+	MOVQ  BATCH(BX), DX
 	JMP   control
 
 	// Thread: it gives up the socket and the key. R13 is its frame, from which
