@@ -33,7 +33,7 @@ func TestLimits(t *testing.T) {
 	for _, tc := range limits {
 		t.Run(tc.name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestUnderLimit$", "-test.v", "-test.timeout=1m")
-			cmd.Env = append(os.Environ(), limitVariable+"="+tc.name)
+			cmd.Env = append(os.Environ(), limitVariable+"="+tc.name, "GORACE=atexit_sleep_ms=0")
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -95,29 +94,6 @@ func FilePages(f *os.File, exec bool) (pages vm.Pages, size uint64, err error) {
 	LivePages.Add(1)
 	return &filePages{f: os.NewFile(uintptr(fd), f.Name()), immutable: true, size: pageRound(size)}, size, nil
 }
-
-// spare closes a descriptor that is one of the last, which are not for memory:
-// programs that take all there is must not keep this one from its other work.
-func spare(fd int) error {
-	if uint64(fd) < memoryFDs() {
-		return nil
-	}
-	unix.Close(fd)
-	return unix.EMFILE
-}
-
-// memoryFDs is the number from which on descriptors are not for memory.
-var memoryFDs = sync.OnceValue(func() uint64 {
-	var l unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {
-		return 1 << 31
-	}
-	return spareOf(l.Cur)
-})
-
-// spareOf is what programs may have of what there are n of, so that there is
-// some left for this one.
-func spareOf(n uint64) uint64 { return n - min(n/4, 64) }
 
 func noexec(f *os.File) bool {
 	var s unix.Statfs_t
@@ -235,56 +211,6 @@ func (p *filePages) Clone(off, n uint64) (vm.Pages, error) {
 	}
 	return q, nil
 }
-
-// room says whether the host has memory for n bytes that are taken at once, for
-// which Linux would end processes, this one among them, rather than refuse. It
-// asks for what is large alone, beside which the question costs nothing.
-func room(n uint64) error {
-	const large = 4 << 20
-	if n < large {
-		return nil
-	}
-	if free := freeMemory(); n > free {
-		return fmt.Errorf("%d bytes of memory, of which the host has %d: %w", n, free, zx.ErrNoMemory)
-	}
-	return nil
-}
-
-// freeMemory is what the host could give, and this process's cgroup allows. What
-// is not known is no limit.
-func freeMemory() uint64 {
-	const unknown = 1<<64 - 1
-	// number gives the one that follows label in a file, and what is put for none.
-	number := func(file, label string, none uint64) (n uint64) {
-		b, err := os.ReadFile(file)
-		_, after, found := strings.Cut("\n"+string(b), "\n"+label)
-		if _, bad := fmt.Sscan(after, &n); err != nil || !found || bad != nil {
-			return none
-		}
-		return n
-	}
-	free := uint64(unknown)
-	if kib := number("/proc/meminfo", "MemAvailable:", unknown); kib != unknown {
-		free = kib << 10
-	}
-	dir := memoryGroup()
-	if most := number(dir+"max", "", unknown); most != unknown { // for none it is "max"
-		// Files that are cached count as used and are given up on demand.
-		used := number(dir+"current", "", 0)
-		cache := number(dir+"stat", "active_file ", 0) + number(dir+"stat", "inactive_file ", 0)
-		free = min(free, most-min(most, used-min(used, cache)))
-	}
-	return free
-}
-
-// memoryGroup is where the files of this process's memory cgroup are, as far as
-// their prefix.
-var memoryGroup = sync.OnceValue(func() string {
-	b, _ := os.ReadFile("/proc/self/cgroup")
-	_, path, _ := strings.Cut("\n"+string(b), "\n0::")
-	path, _, _ = strings.Cut(path, "\n")
-	return "/sys/fs/cgroup" + strings.TrimSuffix(path, "/") + "/memory."
-})
 
 // copyData copies what has memory of [off, off+n) of f to the start of q.
 func copyData(q *filePages, f *os.File, off, n uint64, dense bool) error {

@@ -25,8 +25,39 @@
 // arguments of the next request.
 //
 // A program could jump into the stub and use the system calls on its list. They
-// are chosen to give it nothing it has not: memory of its own, threads of its
-// own, its own end. No descriptor stays open in a shell.
+// are chosen to give it nothing it has not: its thread's registers, the clock,
+// its own end. What changes memory, makes threads or takes descriptors needs a
+// key that the control thread alone has, and no descriptor is open in any other.
+// Two system calls pass every filter since Linux 6.14, uretprobe and uprobe;
+// they do nothing where no probe was set.
+//
+// # What a program can do to others
+//
+// At worst it ends itself: who writes to the stub's data, claims to be another
+// thread, or takes no part in the stub's protocol is killed, and its
+// SpaceEvents.Gone says for what. A program that ends a thread by Linux's own
+// exit keeps a Zircon thread that never ends, until the process is killed. Of
+// what Linux has in limited number a program gets a zx.Status when it is used
+// up, and the last is kept for this process (limits_linux.go).
+//
+// # Which Linux
+//
+// From version to version:
+//
+//	6.11  all of the below is there
+//	6.6   the end of the last thread does not wake who receives: a pidfd tells
+//	      of it, and each system call takes a poll more
+//	5.19  no synchronous wake-up: a system call takes about ten times as long
+//	5.9   a process that is stopped or frozen and continued makes the calls
+//	      again that its threads wait in. Each is handled once all the same, but
+//	      one that is answered at that very moment is made twice
+//
+// Older ones do not tell when a shell's listener has nobody left to listen to,
+// and lack close_range. Where the host forbids process_vm_readv, memory is
+// reached by /proc/PID/mem, which heeds the protection of memory less; where the
+// vDSO cannot be moved, programs ask the time by a system call. What is forbidden
+// and cannot be done without is told by [Platform.Check], and logged, with what
+// helps. The tests run with each of these taken away.
 //
 // # Life and death
 //

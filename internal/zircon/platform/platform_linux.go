@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -29,6 +30,11 @@ type Platform struct {
 	closed chan struct{}
 	once   sync.Once
 	filler sync.WaitGroup
+
+	cgroup string // where threadRoom looks
+	tasks  atomic.Uint64
+
+	trouble atomic.Pointer[string] // what was last told of why no process can be made
 
 	zygoteMu sync.Mutex
 	current  *zygote // guarded by zygoteMu; nil until it is first needed
@@ -69,6 +75,7 @@ func New(c Config) (*Platform, error) {
 		want:     make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 		spaces:   make(map[*space]bool),
+		cgroup:   ownCgroup(),
 	}
 	if c.Pool > 0 {
 		p.wanted()
@@ -101,12 +108,31 @@ func (p *Platform) zygote() (*zygote, error) {
 func (p *Platform) newShell() (*shell, error) {
 	for tries := 5; ; tries-- {
 		var s *shell
-		z, err := p.zygote()
+		var z *zygote
+		err := p.threadRoom()
+		if err == nil {
+			z, err = p.zygote()
+		}
 		if err == nil {
 			s, err = z.newShell()
 		}
 		if tries == 1 || !errors.Is(err, errDied) && !errors.Is(err, errGone) {
+			p.tell(err)
 			return s, err
+		}
+	}
+}
+
+// tell logs why no process can be made, once for as long as it is the same.
+func (p *Platform) tell(err error) {
+	old := p.trouble.Load()
+	switch {
+	case err == nil && old != nil:
+		p.trouble.Store(nil)
+	case err != nil && (old == nil || *old != err.Error()):
+		text := err.Error()
+		if p.trouble.CompareAndSwap(old, &text) {
+			p.log.Error("no process can be made on this host", zap.Error(err))
 		}
 	}
 }
@@ -123,9 +149,7 @@ func (p *Platform) fill() {
 		for len(p.ready) < cap(p.ready) {
 			s, err := p.newShell()
 			if err != nil {
-				// NewSpace, if it meets the same, tells it.
-				p.log.Debug("no shell for the pool", zap.Error(err))
-				break
+				break // which is told, and met again by who needs a shell
 			}
 			select {
 			case p.ready <- s:
@@ -181,7 +205,6 @@ func (p *Platform) Check() error {
 func (p *Platform) NewSpace(ev object.SpaceEvents) (object.Space, error) {
 	s, err := p.take()
 	if err != nil {
-		p.log.Error("no process can be made on this host", zap.Error(err))
 		return nil, fmt.Errorf("%w: %w", zx.ErrNoResources, err)
 	}
 	sp := &space{p: p, shell: s, ev: ev, threads: make(map[uint32]*thread)}

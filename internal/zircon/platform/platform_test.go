@@ -274,6 +274,32 @@ func TestThreads(t *testing.T) {
 	end(t, s, k)
 }
 
+// The last threads that a cgroup may have are not for programs.
+func TestThreadsOfCgroup(t *testing.T) {
+	p := newPlatform(t)
+	k := newKernel()
+	k.syscall = func(any, *object.Trap) {} // they wait
+	s := start(t, p, k, asm(movEAX(1), syscallOp))
+	p.cgroup = t.TempDir()
+	const most = 400
+	for used := 0; ; used++ {
+		for file, n := range map[string]int{"max": most, "current": used} {
+			if err := os.WriteFile(p.cgroup+"/pids."+file, fmt.Append(nil, n, "\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := s.StartThread(used, object.StartRegs{PC: codeAt})
+		if err == nil && used < most {
+			continue
+		}
+		if !errors.Is(err, zx.ErrNoResources) || used < most-64 || used > most-16 {
+			t.Errorf("with %d of %d threads in use: %v", used, most, err)
+		}
+		break
+	}
+	end(t, s, k)
+}
+
 func TestMemory(t *testing.T) {
 	p := newPlatform(t)
 	k := newKernel()

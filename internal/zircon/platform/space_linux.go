@@ -103,6 +103,9 @@ func (s *space) status(what string, err error) error {
 
 // StartThread implements object.Space.
 func (s *space) StartThread(cookie any, r object.StartRegs) error {
+	if err := s.p.threadRoom(); err != nil {
+		return err
+	}
 	t := &thread{space: s, cookie: cookie}
 	t.trap = object.NewTrap(0, t.reply)
 	s.mu.Lock()

@@ -409,7 +409,7 @@ func shellListener(sock int) (listener, error) {
 		return -1, fmt.Errorf("seccomp: another program listens to the system calls of this one, "+
 			"such as a container's runtime, and Linux allows for one: %w", unix.EBUSY)
 	case v < 0:
-		return -1, fmt.Errorf("seccomp: %w", unix.Errno(-v))
+		return -1, fmt.Errorf("seccomp (a container's profile must allow it): %w", unix.Errno(-v))
 	}
 	fds := rights(oob[:oobn])
 	if len(fds) != 1 {
