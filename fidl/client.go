@@ -17,7 +17,7 @@ import (
 type Client struct {
 	t Transport
 	// events runs the handler of an event; false when the protocol does not
-	// have it.
+	// have it. nil: the protocol has none.
 	events   func(*Event) bool
 	openness Openness
 
@@ -41,8 +41,8 @@ type waiter struct {
 	done chan struct{}
 }
 
-// NewClient makes a client that owns t. events may be nil: then events are
-// checked against nothing and dropped. Generated code calls it.
+// NewClient makes a client that owns t. Generated code calls it; events is nil
+// for a protocol without events.
 func NewClient(t Transport, o Openness, events func(*Event) bool) *Client {
 	return &Client{t: t, events: events, openness: o, reading: make(chan struct{}, 1), pending: map[uint32]*waiter{}}
 }
@@ -289,6 +289,10 @@ func (ev *Event) Decode(m Message) bool {
 	return ev.err == nil
 }
 
+// Drop closes the event's handles. It stands in for Decode when nobody wants
+// the event.
+func (ev *Event) Drop() { closeInfos(ev.c.t, ev.h) }
+
 func (c *Client) event(ev *Event) error {
 	if ev.hdr.Ordinal == ordinalEpitaph {
 		return c.epitaph(ev)
@@ -299,8 +303,8 @@ func (c *Client) event(ev *Event) error {
 		}
 		return nil
 	}
-	closeInfos(c.t, ev.h)
-	if c.events != nil && (!ev.hdr.Flexible || c.openness == Closed) {
+	ev.Drop()
+	if !ev.hdr.Flexible || c.openness == Closed {
 		return c.fail(ErrOrdinal)
 	}
 	return nil

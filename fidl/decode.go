@@ -379,38 +379,41 @@ func (d *Decoder) EndEnvelope(v Envelope) {
 }
 
 // unknown takes the content of the envelope at off; resource says whether the
-// type may hold handles. It says whether there is any.
-func (d *Decoder) unknown(off int, ordinal uint64, resource bool) (UnknownData, bool) {
-	u := UnknownData{Ordinal: ordinal, Format: d.format}
+// type may hold handles. A value type cannot: content with handles is dropped,
+// and they are closed. ok says whether there is anything to keep.
+func (d *Decoder) unknown(off int, ordinal uint64, resource bool) (u UnknownData, ok bool) {
+	u = UnknownData{Ordinal: ordinal, Format: d.format}
 	v, ok := d.envelope(off)
 	if !ok {
 		return u, false
 	}
-	switch {
-	case uint64(v.nh) > uint64(len(d.h)-d.nh):
+	if uint64(v.nh) > uint64(len(d.h)-d.nh) {
 		d.Fail(off, ErrTooFewHandles)
 		return u, false
-	case v.nh > 0 && !resource:
-		d.Fail(off, ErrUnknownHandles)
-		return u, false
 	}
-	if v.nh > 0 {
-		u.Handles = append(u.Handles, d.h[d.nh:d.nh+int(v.nh)]...)
-		d.nh += int(v.nh)
+	handles := d.h[d.nh : d.nh+int(v.nh)]
+	d.nh += len(handles)
+	keep := resource || len(handles) == 0
+	if !keep {
+		closeInfos(d.ops, handles)
+	} else if len(handles) > 0 {
+		u.Handles = append(u.Handles, handles...)
 	}
 	if v.inline {
-		u.Inline, u.Bytes = true, d.bytes(off, 4)
-		return u, true
+		if keep {
+			u.Inline, u.Bytes = true, d.bytes(off, 4)
+		}
+		return u, keep
 	}
 	if d.depth == maxDepth {
 		d.Fail(off, ErrDepth)
 		return u, false
 	}
 	o, ok := d.alloc(off, int(v.nb))
-	if ok {
+	if ok && keep {
 		u.Bytes = d.bytes(o, int(v.nb))
 	}
-	return u, ok
+	return u, ok && keep
 }
 
 // UnknownMembers takes the members with ordinals from lo to hi of a table of n

@@ -263,6 +263,10 @@ func (e *Encoder) EndEnvelope(v Envelope) {
 // UnknownData is the content of a table or union member that the receiver's
 // sources do not name. It is kept as it came, so that it can be passed on. Its
 // handles belong to whoever holds the value.
+//
+// Content with handles that came for a type that is no resource is not kept,
+// and its handles are closed. A table is then without the member; a union has
+// its ordinal for a Tag and nothing in Unknown, and cannot be encoded.
 type UnknownData struct {
 	// Ordinal is the member's.
 	Ordinal uint64

@@ -56,7 +56,6 @@ var (
 	ErrTableEnd       = errors.New("table ends in an absent member")
 	ErrObjType        = errors.New("handle is of another object type")
 	ErrRights         = errors.New("handle lacks rights")
-	ErrUnknownHandles = errors.New("handles in unknown data of a value type")
 	ErrUnknownFormat  = errors.New("unknown data is of the other wire format")
 )
 

@@ -272,6 +272,25 @@ type plain struct{}
 
 func (plain) Done(context.Context) error { return nil }
 
+// A client without a handler drops the events of its protocol, and those alone.
+func TestNoEventHandler(t *testing.T) {
+	var hs fidltest.Handles
+	a, b := fidltest.NewPair(&hs)
+	c := wire.NewEchoClient(a, nil)
+	for _, ordinal := range []uint64{wire.EchoOnFlexOrdinal, wire.EchoOnSayOrdinal, 0x1234} {
+		if err := b.WriteRaw(header(0, 2, 0, ordinal), hs.New(zx.ObjTypeEvent, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []error{nil, nil, fidl.ErrOrdinal} {
+		if err := c.HandleOne(context.Background()); !errors.Is(err, want) {
+			t.Errorf("event %d: %v", i, err)
+		}
+	}
+	_ = b.Close()
+	hs.Check(t)
+}
+
 // A newer server's events meet an older client.
 func TestUnknownEvents(t *testing.T) {
 	ctx := context.Background()
@@ -354,6 +373,27 @@ func header(txid uint32, atRest, dynamic byte, ordinal uint64) []byte {
 	return binary.LittleEndian.AppendUint64(b, ordinal)
 }
 
+// Flags that have no meaning are not looked at, and a txid is whatever the
+// client, or the kernel for it, says.
+func TestHeadersThatMustDo(t *testing.T) {
+	end := serving(t, &echo{}, nil, nil)
+	buf := make([]byte, 64)
+	for _, txid := range []uint32{1, 0x7fffffff, 0x80000001, 0xffffffff} {
+		req := header(txid, 0xff, 0x7f, wire.EchoStrictOrdinal)
+		req[5] = 0xff
+		if err := end.WriteRaw(req); err != nil {
+			t.Fatal(err)
+		}
+		n, _, err := end.ReadMsg(context.Background(), buf, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := header(txid, 2, 0, wire.EchoStrictOrdinal); !bytes.Equal(buf[:n], want) {
+			t.Errorf("got % x, want % x", buf[:n], want)
+		}
+	}
+}
+
 // Requests that a server must refuse: it closes their handles and the
 // connection, with an epitaph.
 func TestServerRefuses(t *testing.T) {
@@ -406,6 +446,10 @@ func TestClientRefuses(t *testing.T) {
 		{"a handle too many", reply(1, wire.EchoSayOrdinal), fidl.ErrExtraHandles},
 		{"no body", header(1, 2, 0, wire.EchoSayOrdinal), fidl.ErrTooShort},
 		{"epitaph without a status", header(0, 2, 0, 1<<64-1), fidl.ErrTooShort},
+		{"epitaph with a handle", append(header(0, 2, 0, 1<<64-1), make([]byte, 8)...), fidl.ErrExtraHandles},
+		{"epitaph of two statuses", append(header(0, 2, 0, 1<<64-1), make([]byte, 16)...), fidl.ErrExtraBytes},
+		{"epitaph with padding", append(header(0, 2, 0, 1<<64-1), 0, 0, 0, 0, 1, 0, 0, 0), fidl.ErrPadding},
+		{"a call for txid 0", reply(0, wire.EchoSayOrdinal), fidl.ErrOrdinal},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var hs fidltest.Handles
@@ -473,6 +517,27 @@ func TestOlderFormat(t *testing.T) {
 	want := append(header(7, 1, 0, wire.EchoTakeOrdinal), hx(t, "0200000000000000 18000000 00000000 ~ 0100000000000000 ~ 71 00000000000000")...)
 	if !bytes.Equal(b[:n], want) {
 		t.Errorf("got % x\nwant % x", b[:n], want)
+	}
+}
+
+// What a client sent before it closed is served, though its calls cannot be
+// answered any more.
+func TestServesWhatWasSent(t *testing.T) {
+	impl := &echo{hs: new(fidltest.Handles)}
+	client, server := fidltest.NewPair(impl.hs)
+	for _, m := range [][]byte{header(1, 2, 0, wire.EchoStrictOrdinal), header(2, 2, 0x80, 77), header(0, 2, 0x80, 78)} {
+		if err := client.WriteRaw(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := wire.ServeEcho(context.Background(), server, impl); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"false true", "false false"}, impl.unknown); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -43,7 +43,8 @@ type UnknownMethodHandler interface {
 // A message belongs to the first of ds that has its ordinal, so one
 // connection can speak several protocols, and several eras of one protocol.
 // Methods are called one by one in the order of their messages, and answered
-// in that order; see Call.Detach for a method that must wait. The context that
+// in that order; what the peer sent before it closed is served. See Call.Detach
+// for a method that must wait. The context that
 // they are given ends with the connection.
 //
 // A malformed message, an unknown method that the protocol does not tolerate,
@@ -266,11 +267,8 @@ func (c *Call) write(rep Message, f func(Header) error) {
 		err = f(Header{Txid: c.hdr.Txid, Format: c.hdr.Format, Flexible: c.hdr.Flexible, Ordinal: c.hdr.Ordinal})
 	}
 	c.s.mu.Unlock()
-	switch {
-	case err == nil:
-	case errors.Is(err, zx.ErrPeerClosed):
-		c.s.end(nil, V2, zx.OK)
-	default:
+	// A peer that has closed may have sent more, which is served all the same.
+	if err != nil && !errors.Is(err, zx.ErrPeerClosed) {
 		c.s.end(err, c.hdr.Format, statusOf(err))
 	}
 }

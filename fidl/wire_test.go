@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"runtime"
@@ -259,6 +260,111 @@ func TestEncodeHollowUnion(t *testing.T) {
 	}
 }
 
+// chain is n tables, one in another, of which the last has the given members.
+func chain(n int, last wire.Chain) *wire.Chain {
+	for range n - 1 {
+		next := last
+		last = wire.Chain{Next: &next}
+	}
+	return &last
+}
+
+// unionChain is n unions, one in another, each one level deeper.
+func unionChain(n int) *wire.ChainUnionBox {
+	u := wire.ChainUnionWithN(1)
+	for range n - 1 {
+		inner := u
+		u = wire.ChainUnionWithNext(wire.ChainUnionBox{U: &inner})
+	}
+	return &wire.ChainUnionBox{U: &u}
+}
+
+// 32 levels of indirection are allowed: boxes, vectors, strings, tables (two
+// levels) and envelopes, but not inlined ones.
+func TestDepth(t *testing.T) {
+	boxes := func(n int) *wire.Node {
+		var next *wire.Node
+		for range n {
+			next = &wire.Node{Next: next}
+		}
+		return &wire.Node{Next: next}
+	}
+	future := []fidl.UnknownData{{Ordinal: 9, Bytes: make([]byte, 8)}}
+	for _, c := range []struct {
+		name string
+		m    fidl.Message
+		ok   bool
+	}{
+		{"32 boxes", boxes(32), true},
+		{"33 boxes", boxes(33), false},
+		{"16 tables", chain(16, wire.Chain{}), true}, // the last one is at level 31
+		{"17 tables", chain(17, wire.Chain{}), false},
+		{"a member inline at level 31", chain(16, wire.Chain{N: fidl.Ptr[uint8](1)}), true},
+		{"an unknown member at level 32", chain(16, wire.Chain{Unknown: future}), true},
+		{"a string at level 33", chain(16, wire.Chain{S: fidl.Ptr("")}), false},
+		{"a string at level 31", chain(15, wire.Chain{S: fidl.Ptr("x")}), true},
+		{"33 unions, the last one inline", unionChain(33), true},
+		{"34 unions", unionChain(34), false},
+	} {
+		b, _, err := fidl.Marshal(c.m, fidl.V2)
+		if c.ok != (err == nil) || err != nil && !errors.Is(err, fidl.ErrDepth) {
+			t.Errorf("encode %s: %v", c.name, err)
+		}
+		if !c.ok {
+			continue
+		}
+		if err := fidl.Unmarshal(newOf(c.m), b, nil, fidl.V2, nil); err != nil {
+			t.Errorf("decode %s: %v", c.name, err)
+		}
+	}
+	// The last levels, by hand: what is one too deep is refused.
+	tables := func(n int, last string) string {
+		var s strings.Builder
+		for i := range n - 1 { // each says how long all that follows is
+			size := 16 + 24*(n-2-i) + len(hx(t, last)) - 16
+			fmt.Fprintf(&s, "0100000000000000 ~ %02x%02x0000 0000 0000 ", size&0xff, size>>8)
+		}
+		return s.String() + last
+	}
+	for _, c := range []struct {
+		name, bytes string
+		want        error
+	}{
+		{"16 tables", tables(16, "0000000000000000 ~"), nil},
+		{"17 tables", tables(17, "0000000000000000 ~"), fidl.ErrDepth},
+		{"an unknown member at level 32", tables(16, "0500000000000000 ~ 0000000000000000 0000000000000000 0000000000000000 0000000000000000 08000000 0000 0000 0000000000000000"), nil},
+		{"an empty string at level 33", tables(16, "0200000000000000 ~ 0000000000000000 10000000 0000 0000 0000000000000000 ~"), fidl.ErrDepth},
+	} {
+		if err := fidl.Unmarshal(&wire.Chain{}, hx(t, c.bytes), nil, fidl.V2, nil); !errors.Is(err, c.want) {
+			t.Errorf("decode %s: %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
+// What is UTF-8: shortest forms of scalar values, to U+10FFFF. Bounds count bytes.
+func TestUTF8(t *testing.T) {
+	for s, ok := range map[string]bool{
+		"\x00": true, "\x7f": true, "\u0080": true, "\uffff": true, "\ufeff": true, "\U0010ffff": true, "\ud7ff": true, "\ue000": true,
+		"\x80": false, "\xc0\x80": false, "\xc1\xbf": false, "\xe0\x9f\xbf": false, "\xf0\x8f\xbf\xbf": false, // overlong
+		"\xed\xa0\x80": false, "\xed\xbf\xbf": false, // surrogates
+		"\xf4\x90\x80\x80": false, "\xf5\x80\x80\x80": false, "\xfe": false, // too large
+		"\xc3": false, "\xe2\x82": false, "a\xf0\x9f\x98": false, // cut short
+	} {
+		b := make([]byte, 40)
+		b[0] = byte(len(s))
+		for i := range 8 {
+			b[8+i] = 0xff
+		}
+		copy(b[32:], s)
+		if err := fidl.Unmarshal(&wire.Strings{}, b, nil, fidl.V2, nil); ok != (err == nil) || err != nil && !errors.Is(err, fidl.ErrUTF8) {
+			t.Errorf("decode %q: %v", s, err)
+		}
+		if _, _, err := fidl.Marshal(&wire.Strings{S: s}, fidl.V2); ok != (err == nil) || err != nil && !errors.Is(err, fidl.ErrUTF8) {
+			t.Errorf("encode %q: %v", s, err)
+		}
+	}
+}
+
 // Floats keep every bit pattern.
 func TestFloatBits(t *testing.T) {
 	nan := math.Float64frombits(0x7ff800000000beef)
@@ -347,8 +453,6 @@ func TestDecodeRefuses(t *testing.T) {
 		{"union without content", v2, &wire.Flexes{}, "0100000000000000 0000000000000000 0000000000000000*2", nil, fidl.ErrAbsent},
 		{"unknown member of a strict union", v2, &wire.StrictUnion{}, "0400000000000000 01000000 0000 0100", nil, fidl.ErrUnion},
 		{"unknown member with too few handles", v2, &wire.Flexes{}, "0000000000000000*2 0900000000000000 ffffffff 0100 0100", nil, fidl.ErrTooFewHandles},
-		{"unknown member of a value type with handles", v2, &wire.Flexes{}, "0900000000000000 ffffffff 0100 0100 0000000000000000*2", []zx.ObjType{zx.ObjTypeEvent}, fidl.ErrUnknownHandles},
-		{"unknown member of a value table with handles", v2, &wire.ValueTable{}, "0200000000000000 ~ 0000000000000000 ffffffff 0100 0100", []zx.ObjType{zx.ObjTypeEvent}, fidl.ErrUnknownHandles},
 		{"unknown member of odd size", v2, &wire.Flexes{}, "0900000000000000 0c000000 0000 0000 0000000000000000*4", nil, fidl.ErrEnvelopeSize},
 
 		{"handle absent", v2, &wire.HandleVec{}, "0100000000000000 ~ 00000000 00000000", nil, fidl.ErrAbsent},
@@ -369,6 +473,51 @@ func TestDecodeRefuses(t *testing.T) {
 			}
 			hs.Check(t)
 		})
+	}
+}
+
+// Values of types that hold no handles are decoded, whatever their unknown
+// members hold; those handles are closed.
+func TestUnknownHandlesOfValues(t *testing.T) {
+	event := []zx.ObjType{zx.ObjTypeEvent}
+	for _, c := range []struct {
+		name    string
+		into    fidl.Message
+		bytes   string
+		handles []zx.ObjType
+		want    fidl.Message
+	}{
+		{"union, inline", &wire.FlexUnion{}, "0900000000000000 ffffffff 0100 0100", event, &wire.FlexUnion{Tag: 9}},
+		{"union", &wire.FlexUnion{}, "0900000000000000 08000000 0200 0000 ffffffff ffffffff", append(event, event...), &wire.FlexUnion{Tag: 9}},
+		{"table", &wire.ValueTable{}, "0300000000000000 ~ 07 000000 0000 0100 ffffffff 0100 0100 09 000000 0000 0100", event,
+			&wire.ValueTable{N: fidl.Ptr[uint8](7), Unknown: []fidl.UnknownData{{Ordinal: 3, Inline: true, Bytes: []byte{9, 0, 0, 0}}}}},
+		{"table, out of line", &wire.ValueTable{}, "0200000000000000 ~ 0000000000000000 08000000 0100 0000 ffffffff 00000000", event, &wire.ValueTable{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var hs fidltest.Handles
+			var hi []zx.HandleInfo
+			for _, o := range c.handles {
+				hi = append(hi, hs.Info(hs.New(o, zx.RightsAll)))
+			}
+			if err := fidl.Unmarshal(c.into, hx(t, c.bytes), hi, fidl.V2, &hs); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, c.into); diff != "" {
+				t.Error(diff)
+			}
+			hs.Check(t)
+		})
+	}
+	// A message that is refused after that closes each handle once.
+	var hs fidltest.Handles
+	hi := []zx.HandleInfo{hs.Info(hs.New(zx.ObjTypeEvent, 0)), hs.Info(hs.New(zx.ObjTypeEvent, 0))}
+	err := fidl.Unmarshal(&wire.FlexUnion{}, hx(t, "0900000000000000 ffffffff 0100 0100"), hi, fidl.V2, &hs)
+	if !errors.Is(err, fidl.ErrExtraHandles) {
+		t.Errorf("got %v", err)
+	}
+	hs.Check(t)
+	if _, _, err := fidl.Marshal(&wire.FlexUnion{Tag: 9}, fidl.V2); !errors.Is(err, fidl.ErrAbsent) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -80,14 +80,12 @@ type CalculatorClient struct{ *fidl.Client }
 // NewCalculatorClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewCalculatorClient(t fidl.Transport, h CalculatorEventHandler) *CalculatorClient {
-	if h == nil {
-		return &CalculatorClient{fidl.NewClient(t, fidl.Open, nil)}
-	}
 	return &CalculatorClient{fidl.NewClient(t, fidl.Open, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case CalculatorOnClearedOrdinal:
-			m := new(CalculatorOnClearedRequest)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(CalculatorOnClearedRequest); ev.Decode(m) {
 				h.OnCleared(m)
 			}
 		default:

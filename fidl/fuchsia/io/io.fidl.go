@@ -416,7 +416,7 @@ type DirectoryWatcherClient struct{ *fidl.Client }
 
 // NewDirectoryWatcherClient makes a client that owns t.
 func NewDirectoryWatcherClient(t fidl.Transport) *DirectoryWatcherClient {
-	return &DirectoryWatcherClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &DirectoryWatcherClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // DirectoryWatcherServer implements fuchsia.io/DirectoryWatcher. The handles of requests are the method's own; those of
@@ -622,19 +622,18 @@ type DirectoryClient struct{ *fidl.Client }
 // NewDirectoryClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewDirectoryClient(t fidl.Transport, h DirectoryEventHandler) *DirectoryClient {
-	if h == nil {
-		return &DirectoryClient{fidl.NewClient(t, fidl.Open, nil)}
-	}
 	return &DirectoryClient{fidl.NewClient(t, fidl.Open, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case DirectoryOnOpenOrdinal:
-			m := new(NodeOnOpenRequest)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(NodeOnOpenRequest); ev.Decode(m) {
 				h.OnOpen(m)
 			}
 		case DirectoryOnRepresentationOrdinal:
-			m := new(Representation)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(Representation); ev.Decode(m) {
 				h.OnRepresentation(m)
 			}
 		default:
@@ -1854,7 +1853,7 @@ type ReadableClient struct{ *fidl.Client }
 
 // NewReadableClient makes a client that owns t.
 func NewReadableClient(t fidl.Transport) *ReadableClient {
-	return &ReadableClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &ReadableClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // Read calls fuchsia.io/Readable.Read.
@@ -1972,7 +1971,7 @@ type WritableClient struct{ *fidl.Client }
 
 // NewWritableClient makes a client that owns t.
 func NewWritableClient(t fidl.Transport) *WritableClient {
-	return &WritableClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &WritableClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // Write calls fuchsia.io/Writable.Write.
@@ -2164,19 +2163,18 @@ type FileClient struct{ *fidl.Client }
 // NewFileClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewFileClient(t fidl.Transport, h FileEventHandler) *FileClient {
-	if h == nil {
-		return &FileClient{fidl.NewClient(t, fidl.Open, nil)}
-	}
 	return &FileClient{fidl.NewClient(t, fidl.Open, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case FileOnOpenOrdinal:
-			m := new(NodeOnOpenRequest)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(NodeOnOpenRequest); ev.Decode(m) {
 				h.OnOpen(m)
 			}
 		case FileOnRepresentationOrdinal:
-			m := new(Representation)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(Representation); ev.Decode(m) {
 				h.OnRepresentation(m)
 			}
 		default:
@@ -3685,7 +3683,7 @@ type AdvisoryLockingClient struct{ *fidl.Client }
 
 // NewAdvisoryLockingClient makes a client that owns t.
 func NewAdvisoryLockingClient(t fidl.Transport) *AdvisoryLockingClient {
-	return &AdvisoryLockingClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &AdvisoryLockingClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // AdvisoryLock calls fuchsia.io/AdvisoryLocking.AdvisoryLock.
@@ -5121,19 +5119,18 @@ type NodeClient struct{ *fidl.Client }
 // NewNodeClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewNodeClient(t fidl.Transport, h NodeEventHandler) *NodeClient {
-	if h == nil {
-		return &NodeClient{fidl.NewClient(t, fidl.Open, nil)}
-	}
 	return &NodeClient{fidl.NewClient(t, fidl.Open, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case NodeOnOpenOrdinal:
-			m := new(NodeOnOpenRequest)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(NodeOnOpenRequest); ev.Decode(m) {
 				h.OnOpen(m)
 			}
 		case NodeOnRepresentationOrdinal:
-			m := new(Representation)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(Representation); ev.Decode(m) {
 				h.OnRepresentation(m)
 			}
 		default:
@@ -6539,7 +6536,7 @@ type ExtendedAttributeIteratorClient struct{ *fidl.Client }
 
 // NewExtendedAttributeIteratorClient makes a client that owns t.
 func NewExtendedAttributeIteratorClient(t fidl.Transport) *ExtendedAttributeIteratorClient {
-	return &ExtendedAttributeIteratorClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &ExtendedAttributeIteratorClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // GetNext calls fuchsia.io/ExtendedAttributeIterator.GetNext.
@@ -6649,7 +6646,7 @@ type LinkableClient struct{ *fidl.Client }
 
 // NewLinkableClient makes a client that owns t.
 func NewLinkableClient(t fidl.Transport) *LinkableClient {
-	return &LinkableClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &LinkableClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // LinkInto calls fuchsia.io/Linkable.LinkInto. The handles of req are consumed, whatever the outcome.
@@ -6869,19 +6866,18 @@ type SymlinkClient struct{ *fidl.Client }
 // NewSymlinkClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewSymlinkClient(t fidl.Transport, h SymlinkEventHandler) *SymlinkClient {
-	if h == nil {
-		return &SymlinkClient{fidl.NewClient(t, fidl.Open, nil)}
-	}
 	return &SymlinkClient{fidl.NewClient(t, fidl.Open, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case SymlinkOnOpenOrdinal:
-			m := new(NodeOnOpenRequest)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(NodeOnOpenRequest); ev.Decode(m) {
 				h.OnOpen(m)
 			}
 		case SymlinkOnRepresentationOrdinal:
-			m := new(Representation)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(Representation); ev.Decode(m) {
 				h.OnRepresentation(m)
 			}
 		default:

@@ -743,14 +743,12 @@ type NodeClient struct{ *fidl.Client }
 // NewNodeClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewNodeClient(t fidl.Transport, h NodeEventHandler) *NodeClient {
-	if h == nil {
-		return &NodeClient{fidl.NewClient(t, fidl.Closed, nil)}
-	}
 	return &NodeClient{fidl.NewClient(t, fidl.Closed, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case NodeOnOpenOrdinal:
-			m := new(NodeOnOpenRequest)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(NodeOnOpenRequest); ev.Decode(m) {
 				h.OnOpen(m)
 			}
 		default:
@@ -1291,14 +1289,12 @@ type FileClient struct{ *fidl.Client }
 // NewFileClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewFileClient(t fidl.Transport, h FileEventHandler) *FileClient {
-	if h == nil {
-		return &FileClient{fidl.NewClient(t, fidl.Closed, nil)}
-	}
 	return &FileClient{fidl.NewClient(t, fidl.Closed, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case FileOnOpenOrdinal:
-			m := new(NodeOnOpenRequest)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(NodeOnOpenRequest); ev.Decode(m) {
 				h.OnOpen(m)
 			}
 		default:
@@ -2098,7 +2094,7 @@ type DirectoryWatcherClient struct{ *fidl.Client }
 
 // NewDirectoryWatcherClient makes a client that owns t.
 func NewDirectoryWatcherClient(t fidl.Transport) *DirectoryWatcherClient {
-	return &DirectoryWatcherClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &DirectoryWatcherClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // OnEvent calls fuchsia.io1/DirectoryWatcher.OnEvent.
@@ -2216,14 +2212,12 @@ type DirectoryClient struct{ *fidl.Client }
 // NewDirectoryClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewDirectoryClient(t fidl.Transport, h DirectoryEventHandler) *DirectoryClient {
-	if h == nil {
-		return &DirectoryClient{fidl.NewClient(t, fidl.Closed, nil)}
-	}
 	return &DirectoryClient{fidl.NewClient(t, fidl.Closed, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case DirectoryOnOpenOrdinal:
-			m := new(NodeOnOpenRequest)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(NodeOnOpenRequest); ev.Decode(m) {
 				h.OnOpen(m)
 			}
 		default:
@@ -3016,14 +3010,12 @@ type DirectoryAdminClient struct{ *fidl.Client }
 // NewDirectoryAdminClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewDirectoryAdminClient(t fidl.Transport, h DirectoryAdminEventHandler) *DirectoryAdminClient {
-	if h == nil {
-		return &DirectoryAdminClient{fidl.NewClient(t, fidl.Closed, nil)}
-	}
 	return &DirectoryAdminClient{fidl.NewClient(t, fidl.Closed, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case DirectoryAdminOnOpenOrdinal:
-			m := new(NodeOnOpenRequest)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(NodeOnOpenRequest); ev.Decode(m) {
 				h.OnOpen(m)
 			}
 		default:

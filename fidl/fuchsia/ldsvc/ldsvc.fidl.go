@@ -38,7 +38,7 @@ type LoaderClient struct{ *fidl.Client }
 
 // NewLoaderClient makes a client that owns t.
 func NewLoaderClient(t fidl.Transport) *LoaderClient {
-	return &LoaderClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &LoaderClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // Done calls fuchsia.ldsvc/Loader.Done.

@@ -95,7 +95,7 @@ type LogSinkClient struct{ *fidl.Client }
 
 // NewLogSinkClient makes a client that owns t.
 func NewLogSinkClient(t fidl.Transport) *LogSinkClient {
-	return &LogSinkClient{fidl.NewClient(t, fidl.Open, func(*fidl.Event) bool { return false })}
+	return &LogSinkClient{fidl.NewClient(t, fidl.Open, nil)}
 }
 
 // Connect calls fuchsia.logger/LogSink.Connect. The handles of req are consumed, whatever the outcome.

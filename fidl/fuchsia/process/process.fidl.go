@@ -183,7 +183,7 @@ type LauncherClient struct{ *fidl.Client }
 
 // NewLauncherClient makes a client that owns t.
 func NewLauncherClient(t fidl.Transport) *LauncherClient {
-	return &LauncherClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &LauncherClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // Launch calls fuchsia.process/Launcher.Launch. The handles of req are consumed, whatever the outcome.
@@ -587,7 +587,7 @@ type ResolverClient struct{ *fidl.Client }
 
 // NewResolverClient makes a client that owns t.
 func NewResolverClient(t fidl.Transport) *ResolverClient {
-	return &ResolverClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &ResolverClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // Resolve calls fuchsia.process/Resolver.Resolve.

@@ -32,7 +32,7 @@ type CloneableClient struct{ *fidl.Client }
 
 // NewCloneableClient makes a client that owns t.
 func NewCloneableClient(t fidl.Transport) *CloneableClient {
-	return &CloneableClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &CloneableClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // Clone calls fuchsia.unknown/Cloneable.Clone. The handles of req are consumed, whatever the outcome.
@@ -112,7 +112,7 @@ type CloseableClient struct{ *fidl.Client }
 
 // NewCloseableClient makes a client that owns t.
 func NewCloseableClient(t fidl.Transport) *CloseableClient {
-	return &CloseableClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &CloseableClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // Close calls fuchsia.unknown/Closeable.Close.
@@ -187,7 +187,7 @@ type QueryableClient struct{ *fidl.Client }
 
 // NewQueryableClient makes a client that owns t.
 func NewQueryableClient(t fidl.Transport) *QueryableClient {
-	return &QueryableClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &QueryableClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // Query calls fuchsia.unknown/Queryable.Query.

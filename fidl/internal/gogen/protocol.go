@@ -148,19 +148,19 @@ func (g *gen) client(d *fidlc.Decl, n, rt string) {
 	if len(evs) == 0 {
 		g.p("// %s makes a client that owns t.", newClient)
 		g.p("func %s(t %s.Transport) *%s {", newClient, rt, client)
-		g.p("return &%s{%s.NewClient(t, %s.%s, func(*%s.Event) bool { return false })}\n}\n", client, rt, rt, opennessNames[d.Openness], rt)
+		g.p("return &%s{%s.NewClient(t, %s.%s, nil)}\n}\n", client, rt, rt, opennessNames[d.Openness])
 	} else {
 		g.p("// %s makes a client that owns t. Events go to h while HandleEvents runs or a", newClient)
 		g.p("// call waits; when h is nil they are dropped.")
 		g.p("func %s(t %s.Transport, h %s) *%s {", newClient, rt, handler, client)
-		g.p("if h == nil {\nreturn &%s{%s.NewClient(t, %s.%s, nil)}\n}", client, rt, rt, opennessNames[d.Openness])
 		g.p("return &%s{%s.NewClient(t, %s.%s, func(ev *%s.Event) bool {\nswitch ev.Ordinal() {", client, rt, rt, opennessNames[d.Openness], rt)
 		for _, m := range evs {
 			g.p("case %s:", g.ordinal(d, m))
+			g.p("if h == nil {\nev.Drop()")
 			if m.Response == nil {
-				g.p("if ev.Decode(nil) {\nh.%s()\n}", fidlc.Camel(m.Name))
+				g.p("} else if ev.Decode(nil) {\nh.%s()\n}", fidlc.Camel(m.Name))
 			} else {
-				g.p("m := new(%s)\nif ev.Decode(m) {\nh.%s(m)\n}", g.name(m.Response), fidlc.Camel(m.Name))
+				g.p("} else if m := new(%s); ev.Decode(m) {\nh.%s(m)\n}", g.name(m.Response), fidlc.Camel(m.Name))
 			}
 		}
 		g.p("default:\nreturn false\n}\nreturn true\n})}\n}\n")

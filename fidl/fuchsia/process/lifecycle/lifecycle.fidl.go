@@ -33,7 +33,7 @@ type LifecycleClient struct{ *fidl.Client }
 
 // NewLifecycleClient makes a client that owns t.
 func NewLifecycleClient(t fidl.Transport) *LifecycleClient {
-	return &LifecycleClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &LifecycleClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // Stop calls fuchsia.process.lifecycle/Lifecycle.Stop.

@@ -446,18 +446,18 @@ type GoClient_ struct{ *fidl.Client }
 // NewGoClient_ makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewGoClient_(t fidl.Transport, h GoEventHandler) *GoClient_ {
-	if h == nil {
-		return &GoClient_{fidl.NewClient(t, fidl.Open, nil)}
-	}
 	return &GoClient_{fidl.NewClient(t, fidl.Open, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case GoSendOrdinal:
-			m := new(GoSendRequest)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(GoSendRequest); ev.Decode(m) {
 				h.Send(m)
 			}
 		case GoRangeOrdinal:
-			if ev.Decode(nil) {
+			if h == nil {
+				ev.Drop()
+			} else if ev.Decode(nil) {
 				h.Range()
 			}
 		default:
@@ -708,7 +708,7 @@ type FooClient struct{ *fidl.Client }
 
 // NewFooClient makes a client that owns t.
 func NewFooClient(t fidl.Transport) *FooClient {
-	return &FooClient{fidl.NewClient(t, fidl.Open, func(*fidl.Event) bool { return false })}
+	return &FooClient{fidl.NewClient(t, fidl.Open, nil)}
 }
 
 // BarBaz calls test.range/Foo.BarBaz.
@@ -762,7 +762,7 @@ type FooBarClient struct{ *fidl.Client }
 
 // NewFooBarClient makes a client that owns t.
 func NewFooBarClient(t fidl.Transport) *FooBarClient {
-	return &FooBarClient{fidl.NewClient(t, fidl.Open, func(*fidl.Event) bool { return false })}
+	return &FooBarClient{fidl.NewClient(t, fidl.Open, nil)}
 }
 
 // Baz calls test.range/FooBar.Baz.

@@ -54,14 +54,12 @@ type MakeClient_ struct{ *fidl.Client }
 // NewMakeClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewMakeClient(t fidl.Transport, h MakeEventHandler) *MakeClient_ {
-	if h == nil {
-		return &MakeClient_{fidl.NewClient(t, fidl.Open, nil)}
-	}
 	return &MakeClient_{fidl.NewClient(t, fidl.Open, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case MakeCopyOrdinal:
-			m := new(Len)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(Len); ev.Decode(m) {
 				h.Copy(m)
 			}
 		default:

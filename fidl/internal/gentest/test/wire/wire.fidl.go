@@ -502,6 +502,220 @@ func (x *Node) UnmarshalFIDL(d *fidl.Decoder, off int) {
 	}
 }
 
+// Chain is test.wire/Chain, a table: every member may be absent, and is then nil or an invalid handle.
+//
+// Recursion through all that is an indirection. A table in a table is two.
+type Chain struct {
+	Next *Chain
+	S    *string
+	N    *uint8
+	U    *ChainUnion
+	// Unknown are members that came and are not named here, by ordinal.
+	Unknown []fidl.UnknownData
+}
+
+// SizeFIDL implements fidl.Message.
+func (*Chain) SizeFIDL(fidl.WireFormat) int { return 16 }
+
+// MarshalFIDL implements fidl.Message.
+func (x *Chain) MarshalFIDL(e *fidl.Encoder, off int) {
+	last := 0
+	switch {
+	case x.U != nil:
+		last = 4
+	case x.N != nil:
+		last = 3
+	case x.S != nil:
+		last = 2
+	case x.Next != nil:
+		last = 1
+	}
+	o, ok := e.Table(off, fidl.TableEnd(last, x.Unknown))
+	if !ok {
+		return
+	}
+	if x.Next != nil {
+		if v, ok := e.BeginEnvelope(o+0*e.EnvelopeSize(), 16); ok {
+			(*x.Next).MarshalFIDL(e, v.Off)
+			e.EndEnvelope(v)
+		}
+	}
+	if x.S != nil {
+		if v, ok := e.BeginEnvelope(o+1*e.EnvelopeSize(), 16); ok {
+			e.String(v.Off, (*x.S), 1<<32-1)
+			e.EndEnvelope(v)
+		}
+	}
+	if x.N != nil {
+		if v, ok := e.BeginEnvelope(o+2*e.EnvelopeSize(), 1); ok {
+			e.Uint8(v.Off, (*x.N))
+			e.EndEnvelope(v)
+		}
+	}
+	if x.U != nil {
+		if v, ok := e.BeginEnvelope(o+3*e.EnvelopeSize(), e.Sel(16, 24)); ok {
+			(*x.U).MarshalFIDL(e, v.Off)
+			e.EndEnvelope(v)
+		}
+	}
+	e.UnknownMembers(o, 5, 1<<63, x.Unknown)
+	e.Leave()
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *Chain) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	n, o, ok := d.Table(off)
+	if !ok {
+		return
+	}
+	if n >= 1 {
+		if v, ok := d.BeginEnvelope(o+0*d.EnvelopeSize(), 16); ok {
+			x.Next = new(Chain)
+			(*x.Next).UnmarshalFIDL(d, v.Off)
+			d.EndEnvelope(v)
+		}
+	}
+	if n >= 2 {
+		if v, ok := d.BeginEnvelope(o+1*d.EnvelopeSize(), 16); ok {
+			x.S = new(string)
+			(*x.S), _ = d.String(v.Off, 1<<32-1, false)
+			d.EndEnvelope(v)
+		}
+	}
+	if n >= 3 {
+		if v, ok := d.BeginEnvelope(o+2*d.EnvelopeSize(), 1); ok {
+			x.N = new(uint8)
+			(*x.N) = d.Uint8(v.Off)
+			d.EndEnvelope(v)
+		}
+	}
+	if n >= 4 {
+		if v, ok := d.BeginEnvelope(o+3*d.EnvelopeSize(), d.Sel(16, 24)); ok {
+			x.U = new(ChainUnion)
+			(*x.U).UnmarshalFIDL(d, v.Off)
+			d.EndEnvelope(v)
+		}
+	}
+	x.Unknown = d.UnknownMembers(o, n, 5, n, false, x.Unknown)
+	d.Leave()
+}
+
+// ChainUnion is test.wire/ChainUnion, a union: Tag says which one of its members it holds. The zero value holds none.
+type ChainUnion struct {
+	Tag ChainUnionTag
+
+	Next *ChainUnionBox
+	N    uint8
+	// Unknown is the member when Tag names none of the above.
+	Unknown *fidl.UnknownData
+}
+
+// ChainUnionTag is the ordinal of a member of ChainUnion.
+type ChainUnionTag uint64
+
+// Members of ChainUnion.
+const (
+	ChainUnionTagNext ChainUnionTag = 1
+	ChainUnionTagN    ChainUnionTag = 2
+)
+
+// ChainUnionWithNext makes a ChainUnion that holds this member.
+func ChainUnionWithNext(v ChainUnionBox) ChainUnion {
+	return ChainUnion{Tag: ChainUnionTagNext, Next: &v}
+}
+
+// ChainUnionWithN makes a ChainUnion that holds this member.
+func ChainUnionWithN(v uint8) ChainUnion { return ChainUnion{Tag: ChainUnionTagN, N: v} }
+
+// SizeFIDL implements fidl.Message.
+func (*ChainUnion) SizeFIDL(f fidl.WireFormat) int {
+	if f == fidl.V1 {
+		return 24
+	}
+	return 16
+}
+
+// MarshalFIDL implements fidl.Message.
+func (x *ChainUnion) MarshalFIDL(e *fidl.Encoder, off int) {
+	switch x.Tag {
+	case ChainUnionTagNext:
+		if x.Next == nil {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
+		e.Union(off, 1)
+		if v, ok := e.BeginEnvelope(off+8, e.Sel(16, 24)); ok {
+			x.Next.MarshalFIDL(e, v.Off)
+			e.EndEnvelope(v)
+		}
+	case ChainUnionTagN:
+		e.Union(off, 2)
+		if v, ok := e.BeginEnvelope(off+8, 1); ok {
+			e.Uint8(v.Off, x.N)
+			e.EndEnvelope(v)
+		}
+	default:
+		if x.Unknown == nil || x.Unknown.Ordinal != uint64(x.Tag) || x.Tag == 0 {
+			e.Fail(off, fidl.ErrAbsent)
+			return
+		}
+		e.Union(off, uint64(x.Tag))
+		e.Unknown(off+8, x.Unknown)
+	}
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *ChainUnion) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	tag, ok := d.Union(off, false)
+	if !ok {
+		return
+	}
+	x.Tag = ChainUnionTag(tag)
+	switch x.Tag {
+	case ChainUnionTagNext:
+		if v, ok := d.BeginEnvelope(off+8, d.Sel(16, 24)); ok {
+			x.Next = new(ChainUnionBox)
+			x.Next.UnmarshalFIDL(d, v.Off)
+			d.EndEnvelope(v)
+		}
+	case ChainUnionTagN:
+		if v, ok := d.BeginEnvelope(off+8, 1); ok {
+			x.N = d.Uint8(v.Off)
+			d.EndEnvelope(v)
+		}
+	default:
+		x.Unknown = d.UnknownMember(off, tag, false)
+	}
+}
+
+// ChainUnionBox is test.wire/ChainUnionBox.
+type ChainUnionBox struct {
+	U *ChainUnion
+}
+
+// SizeFIDL implements fidl.Message.
+func (*ChainUnionBox) SizeFIDL(f fidl.WireFormat) int {
+	if f == fidl.V1 {
+		return 24
+	}
+	return 16
+}
+
+// MarshalFIDL implements fidl.Message.
+func (x *ChainUnionBox) MarshalFIDL(e *fidl.Encoder, off int) {
+	if x.U != nil {
+		x.U.MarshalFIDL(e, off)
+	}
+}
+
+// UnmarshalFIDL implements fidl.Message.
+func (x *ChainUnionBox) UnmarshalFIDL(d *fidl.Decoder, off int) {
+	if _, ok := d.Union(off, true); ok {
+		x.U = new(ChainUnion)
+		x.U.UnmarshalFIDL(d, off)
+	}
+}
+
 // Small is test.wire/Small, a table: every member may be absent, and is then nil or an invalid handle.
 type Small struct {
 	A *uint8
@@ -1657,18 +1871,18 @@ type EchoClient struct{ *fidl.Client }
 // NewEchoClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewEchoClient(t fidl.Transport, h EchoEventHandler) *EchoClient {
-	if h == nil {
-		return &EchoClient{fidl.NewClient(t, fidl.Open, nil)}
-	}
 	return &EchoClient{fidl.NewClient(t, fidl.Open, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case EchoOnSayOrdinal:
-			m := new(EchoOnSayRequest)
-			if ev.Decode(m) {
+			if h == nil {
+				ev.Drop()
+			} else if m := new(EchoOnSayRequest); ev.Decode(m) {
 				h.OnSay(m)
 			}
 		case EchoOnFlexOrdinal:
-			if ev.Decode(nil) {
+			if h == nil {
+				ev.Drop()
+			} else if ev.Decode(nil) {
 				h.OnFlex()
 			}
 		default:
@@ -2181,7 +2395,7 @@ type BaseClient struct{ *fidl.Client }
 
 // NewBaseClient makes a client that owns t.
 func NewBaseClient(t fidl.Transport) *BaseClient {
-	return &BaseClient{fidl.NewClient(t, fidl.Ajar, func(*fidl.Event) bool { return false })}
+	return &BaseClient{fidl.NewClient(t, fidl.Ajar, nil)}
 }
 
 // GiveHandle calls test.wire/Base.GiveHandle. The handles of req are consumed, whatever the outcome.
@@ -2254,7 +2468,7 @@ type PlainClient struct{ *fidl.Client }
 
 // NewPlainClient makes a client that owns t.
 func NewPlainClient(t fidl.Transport) *PlainClient {
-	return &PlainClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &PlainClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // Done calls test.wire/Plain.Done.
@@ -2308,7 +2522,7 @@ type HalfClient struct{ *fidl.Client }
 
 // NewHalfClient makes a client that owns t.
 func NewHalfClient(t fidl.Transport) *HalfClient {
-	return &HalfClient{fidl.NewClient(t, fidl.Ajar, func(*fidl.Event) bool { return false })}
+	return &HalfClient{fidl.NewClient(t, fidl.Ajar, nil)}
 }
 
 // Done calls test.wire/Half.Done.
@@ -2378,13 +2592,12 @@ type FutureClient struct{ *fidl.Client }
 // NewFutureClient makes a client that owns t. Events go to h while HandleEvents runs or a
 // call waits; when h is nil they are dropped.
 func NewFutureClient(t fidl.Transport, h FutureEventHandler) *FutureClient {
-	if h == nil {
-		return &FutureClient{fidl.NewClient(t, fidl.Open, nil)}
-	}
 	return &FutureClient{fidl.NewClient(t, fidl.Open, func(ev *fidl.Event) bool {
 		switch ev.Ordinal() {
 		case FutureOnNewOrdinal:
-			if ev.Decode(nil) {
+			if h == nil {
+				ev.Drop()
+			} else if ev.Decode(nil) {
 				h.OnNew()
 			}
 		default:
