@@ -259,6 +259,9 @@ func (c *Channel) BeginCall(t *HandleTable, v zx.Handle, m *Message) (*Call, zx.
 	return w, zx.OK
 }
 
+// Ready says whether End will not wait.
+func (w *Call) Ready() bool { return len(w.ready) > 0 }
+
 // End waits for the reply, which is then the caller's. TIMED_OUT, PEER_CLOSED,
 // CANCELED when the handle leaves its table or by done.
 func (w *Call) End(k *Kernel, done <-chan struct{}, deadline int64) (*Message, zx.Status) {

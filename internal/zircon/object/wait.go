@@ -161,6 +161,9 @@ func BeginWait(t *HandleTable, v zx.Handle, signals zx.Signals) (*Wait, zx.Statu
 	return w, st
 }
 
+// Ready says whether End will not wait.
+func (w *Wait) Ready() bool { return len(w.w.ready) > 0 }
+
 // End waits, and gives all signals of the object: for OK, TIMED_OUT and CANCELED,
 // which are the statuses of zx_object_wait_one. done gives up, with CANCELED.
 func (w *Wait) End(k *Kernel, done <-chan struct{}, deadline int64) (zx.Signals, zx.Status) {

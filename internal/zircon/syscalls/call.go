@@ -18,6 +18,7 @@ package syscalls
 
 import (
 	"encoding/binary"
+	"runtime"
 	"sync"
 
 	"go.fuchsia.dev/fidl-go/zx"
@@ -109,6 +110,19 @@ func (c *Call) BlockAs(state uint32, f func() zx.Status) zx.Status {
 		defer c.Thread.SetBlocked(0)
 		return f()
 	})
+}
+
+// BlockUnless is BlockAs for a wait that one of the host's own goroutines may
+// end at once, as who serves a file does. It lets these run first; if ready then
+// says that f does not wait, f runs right here. That spares a goroutine and, as
+// Go wakes threads for goroutines, two switches of threads: about half the time
+// of a call that the host answers, and more where there are many processors.
+func (c *Call) BlockUnless(ready func() bool, state uint32, f func() zx.Status) zx.Status {
+	runtime.Gosched()
+	if ready() {
+		return f()
+	}
+	return c.BlockAs(state, f)
 }
 
 // Handle is argument i as a handle.

@@ -559,7 +559,7 @@ func sysChannelCall(c *Call, etc bool) zx.Status {
 	if st != zx.OK {
 		return st
 	}
-	return c.BlockAs(object.ThreadStateBlockedChannel, func() zx.Status {
+	end := func() zx.Status {
 		r, st := w.End(c.Proc.Kernel(), c.Done(), c.I64(2))
 		if st != zx.OK {
 			return st
@@ -576,5 +576,6 @@ func sysChannelCall(c *Call, etc bool) zx.Status {
 			return st
 		}
 		return c.receive(r, ptr(2), ptr(3), etc)
-	})
+	}
+	return c.BlockUnless(w.Ready, object.ThreadStateBlockedChannel, end)
 }

@@ -64,10 +64,11 @@ func sysObjectWaitOne(c *Call) zx.Status {
 	if st != zx.OK {
 		return st
 	}
-	return c.BlockAs(object.ThreadStateBlockedWaitOne, func() zx.Status {
+	end := func() zx.Status {
 		s, st := w.End(c.Proc.Kernel(), c.Done(), deadline)
 		return c.waited(out, s, st)
-	})
+	}
+	return c.BlockUnless(w.Ready, object.ThreadStateBlockedWaitOne, end)
 }
 
 // waited is the end of a wait: st, or why the signals could not be told.
