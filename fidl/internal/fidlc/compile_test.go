@@ -376,6 +376,56 @@ type S = resource struct {
 	}
 }
 
+// Ways of writing that the platform's own libraries have.
+func TestIdioms(t *testing.T) {
+	l, err := compile(`@available(added=11)
+library t;
+using zx;
+const MAX_LENGTH uint64 = 50;
+alias name = string:MAX_LENGTH;
+alias Token = zx.Handle:VMO;
+type Payload = flexible resource union {
+    1: unit @generated_name("Unit") struct {};
+    2: handle OneShot;
+    3: string string:MAX_LENGTH;
+    4: int64 int64;
+    5: directory client_end:Directory;
+    @available(removed=20)
+    6: old name;
+};
+type OneShot = resource struct { token Token; bytes vector<byte>:<MAX_LENGTH, optional>; };
+type Event = resource table { 1: name name; 2: payload Payload; 4: reserved; };
+@discoverable(client="platform", server="platform")
+@available(added=20)
+open protocol Directory {
+    @available(added=HEAD)
+    flexible Insert(Event) -> () error flexible enum { NOT_FOUND = 1; };
+    strict GetNext() -> (resource struct { events vector<Event>:MAX; });
+    flexible(added=22) strict(removed=22) Drain(resource struct { iterator server_end:<Directory, optional>; });
+    @available(replaced=21) strict Old() -> ();
+    @available(added=21) strict Old() -> (struct { n uint8; });
+};
+`, Head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var methods []string
+	for _, m := range find(t, l, "Directory").Methods {
+		methods = append(methods, m.Name)
+	}
+	if got := strings.Join(methods, " "); got != "Insert GetNext Drain Old" {
+		t.Error(got)
+	}
+	if p := find(t, l, "Payload"); len(p.Members) != 5 || p.Members[2].Type.Count != 50 {
+		t.Errorf("%+v", p)
+	}
+	if b := find(t, l, "OneShot").Members[1].Type; b.Elem.Prim != "uint8" || b.Count != 50 || !b.Optional {
+		t.Errorf("%+v", b)
+	}
+	find(t, l, "Unit")
+	find(t, l, "DirectoryInsertError")
+}
+
 // What exists depends on the level.
 func TestAvailability(t *testing.T) {
 	const src = `@available(added=2)
