@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,5 +94,30 @@ func TestSDKThreads(t *testing.T) {
 	out, err := launcherd("run", sdkProgram(t, "threads")).CombinedOutput()
 	if err != nil || string(out) != "total 8000 sum 8000 memory 1 own 0\n" {
 		t.Errorf("%v, output %q", err, out)
+	}
+}
+
+// TestSDKFiles: what ported programs do with files, in a directory of the host
+// that PWD makes the working directory, and in /tmp.
+func TestSDKFiles(t *testing.T) {
+	exe, dir := sdkProgram(t, "files"), t.TempDir()
+	for _, args := range [][]string{
+		{"--env", "PWD=/data", "--bind", "/data=" + dir + ":rw"},
+		{"--env", "PWD=/tmp"},
+	} {
+		cmd := launcherd(append(append([]string{"run"}, args...), exe)...)
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != "ok\n" {
+			t.Errorf("%q: %v, output %q", args, err, out)
+		}
+	}
+	var want bytes.Buffer
+	for i := range 1000 {
+		fmt.Fprintln(&want, i)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "out.txt")); err != nil || !bytes.Equal(b, want.Bytes()) {
+		t.Errorf("out.txt: %d bytes, %v; want %d", len(b), err, want.Len())
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
