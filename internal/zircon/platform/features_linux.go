@@ -47,7 +47,7 @@ var hostFeatures = sync.OnceValues(func() (features, error) {
 func featuresOf(release string, major, minor int) (features, error) {
 	since := func(x, y int) bool { return major > x || major == x && minor >= y }
 	if !since(5, 9) {
-		return features{}, fmt.Errorf("Fuchsia programs need Linux 5.9 or later as their host; this is %s: %w",
+		return features{}, fmt.Errorf("it takes Linux 5.9 or later to run Fuchsia programs; this is %s: %w",
 			release, zx.ErrNotSupported)
 	}
 	return features{
