@@ -186,7 +186,7 @@ type MonitorClient struct{ *fidl.Client }
 
 // NewMonitorClient makes a client that owns t.
 func NewMonitorClient(t fidl.Transport) *MonitorClient {
-	return &MonitorClient{fidl.NewClient(t, fidl.Closed, func(*fidl.Event) bool { return false })}
+	return &MonitorClient{fidl.NewClient(t, fidl.Closed, nil)}
 }
 
 // GetJob calls launcherd.monitor/Monitor.GetJob.
