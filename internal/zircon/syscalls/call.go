@@ -115,8 +115,9 @@ func (c *Call) BlockAs(state uint32, f func() zx.Status) zx.Status {
 // BlockUnless is BlockAs for a wait that one of the host's own goroutines may
 // end at once, as who serves a file does. It lets these run first; if ready then
 // says that f does not wait, f runs right here. That spares a goroutine and, as
-// Go wakes threads for goroutines, two switches of threads: about half the time
-// of a call that the host answers, and more where there are many processors.
+// Go wakes threads for goroutines, up to two switches of threads. Where the other
+// processors idle that is half the time of a call that the host answers; where
+// they are busy it is next to nothing.
 func (c *Call) BlockUnless(ready func() bool, state uint32, f func() zx.Status) zx.Status {
 	runtime.Gosched()
 	if ready() {
