@@ -126,7 +126,8 @@ func TestProcessEnds(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			w := newWorld(t)
-			proc, th := w.run(w.root())
+			job := w.job(w.root())
+			proc, th := w.run(job)
 			p, _ := get[*object.Process](w.a, proc, 0)
 			to, _ := get[*object.Thread](w.a, th, 0)
 			// The process holds one end of a channel.
@@ -150,9 +151,8 @@ func TestProcessEnds(t *testing.T) {
 			if s, _ := to.State(); s != object.ThreadStateDead {
 				t.Errorf("thread state %#x", s)
 			}
-			if n := len(p.Job().Processes()); n != 0 {
-				t.Errorf("%d processes in the job", n)
-			}
+			_, st := ObjectWaitOne(w.a, nil, job, zx.JobNoProcesses, w.later()) // soon after the end
+			w.ok("waiting for the job to be empty", st)
 			if p.Handles().Add(object.NewHandle(object.NewEvent(w.k), 0)) != zx.HandleInvalid {
 				t.Error("a dead process takes handles")
 			}
