@@ -78,8 +78,12 @@ func ended(retcode int64, output error) error {
 }
 
 // launchError gives the exit code for a failed launch: the statuses that the
-// program itself is to blame for, and all others, which are ours.
-func launchError(program string, err error) error {
+// program itself is to blame for, and all others, which are ours. missing is the
+// library that was not found, or "".
+func launchError(program, missing string, err error) error {
+	if missing != "" && errors.Is(err, zx.ErrNotFound) {
+		return exit(exitNotExecutable, "%s: no library directory has %s: name one with --lib, or a Fuchsia SDK with $FUCHSIA_SDK", program, missing)
+	}
 	switch st := zx.StatusOf(err); {
 	case errors.Is(st, zx.ErrNotFound), errors.Is(st, zx.ErrInvalidArgs), errors.Is(st, zx.ErrNoMemory),
 		errors.Is(st, zx.ErrAccessDenied), errors.Is(st, zx.ErrOutOfRange), errors.Is(st, zx.ErrAlreadyExists):

@@ -146,7 +146,7 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 		if ctx.Err() != nil {
 			return exitCode{code: exitKilled}
 		}
-		return launchError(program, err)
+		return launchError(program, libs.Missing(), err)
 	}
 	defer process.Close()
 	stop := context.AfterFunc(ctx, func() { job.Kill() })

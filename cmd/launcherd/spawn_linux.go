@@ -192,7 +192,7 @@ func (s *spawn) launch(ctx context.Context, job *hostlink.Task) (*hostlink.Task,
 		return nil, s.failed(err)
 	}
 	if rep.Status != zx.OK {
-		return nil, launchError(s.args[0], rep.Status)
+		return nil, launchError(s.args[0], s.libs.Missing(), rep.Status)
 	}
 	p, err := s.l.Task(rep.Process)
 	if err != nil {

@@ -33,9 +33,10 @@ type Service struct {
 	ctx    context.Context // of the connections
 	cancel context.CancelFunc
 
-	mu     sync.Mutex
-	closed bool           // guarded by mu: no more connections
-	wg     sync.WaitGroup // connections
+	mu      sync.Mutex
+	closed  bool           // guarded by mu: no more connections
+	missing string         // guarded by mu
+	wg      sync.WaitGroup // connections
 }
 
 // New opens the directories. Nothing outside of them is ever given, whatever
@@ -123,6 +124,14 @@ func (s *Service) Close() {
 	s.roots = nil
 }
 
+// Missing is the name of the library that was last asked for and not there; ""
+// for none.
+func (s *Service) Missing() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.missing
+}
+
 // Open gives the library of a name, with a configuration as a client sets it.
 // The status is NOT_FOUND, ACCESS_DENIED or IO.
 func (s *Service) Open(name, config string) (*os.File, error) {
@@ -194,6 +203,11 @@ func (c *conn) LoadObject(_ context.Context, req *ldsvc.LoaderLoadObjectRequest)
 
 func (c *conn) load(name string) (zx.Handle, error) {
 	f, err := c.s.Open(name, c.config)
+	if errors.Is(err, zx.ErrNotFound) {
+		c.s.mu.Lock()
+		c.s.missing = name
+		c.s.mu.Unlock()
+	}
 	if err != nil {
 		return zx.HandleInvalid, err
 	}

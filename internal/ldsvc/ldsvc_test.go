@@ -101,7 +101,7 @@ func TestLoadObject(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(first, "pipe"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, c := serve(t, first, second)
+	s, c := serve(t, first, second)
 	for _, tt := range []struct {
 		config, name string
 		want         string
@@ -140,6 +140,9 @@ func TestLoadObject(t *testing.T) {
 			}
 			if got, st := load(t, c, tt.name); got != tt.want || st != tt.status {
 				t.Errorf("%q, %v, want %q, %v", got, st, tt.want, tt.status)
+			}
+			if tt.status != zx.OK && s.Missing() != tt.name {
+				t.Errorf("missing %q, want %q", s.Missing(), tt.name)
 			}
 		})
 	}
