@@ -106,7 +106,7 @@ func TestHostileCalls(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1)
 	defer signal.Stop(signals)
-	nothingLeft(t) // after what Go starts for signals
+	nothingLeft(t)
 
 	r, err := run(ending, hostileProgram, "count")
 	n, bad := strconv.Atoi(strings.TrimPrefix(r.outcome(), "after: "))
@@ -228,6 +228,7 @@ func TestHostileJumps(t *testing.T) {
 
 // What else no sound program does.
 func TestHostileKinds(t *testing.T) {
+	nothingLeft(t)
 	for _, tc := range []struct{ kind, may string }{
 		{"steal-descriptors", "-1"},
 		{"spoil-data", slain},
@@ -245,11 +246,11 @@ func TestHostileKinds(t *testing.T) {
 		{"no-such-kind", "code 2 and output \"before\\n\""},
 	} {
 		t.Run(tc.kind, func(t *testing.T) {
-			nothingLeft(t)
 			r, err := run(ending, hostileProgram, strings.Fields(tc.kind)...)
 			if o := r.outcome(); err != nil || o != tc.may && !allows(tc.may, o) {
 				t.Errorf("%s, %v; want %s", o, err, tc.may)
 			}
+			hello(t)
 		})
 	}
 }

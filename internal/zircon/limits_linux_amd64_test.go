@@ -113,7 +113,7 @@ func TestNoRoomAtAll(t *testing.T) {
 	}
 	few := l
 	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &l)
-	before := takeCensus(t)
+	before := takeCensus()
 	for n := uint64(3); n < uint64(before.Descriptors)+30; n++ {
 		few.Cur = n
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {

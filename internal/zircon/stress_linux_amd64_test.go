@@ -53,7 +53,7 @@ func TestStress(t *testing.T) {
 			if launched.Load() < next {
 				continue
 			}
-			if pids := zygotes(t); len(pids) > 0 {
+			if pids := zygotes(); len(pids) > 0 {
 				unix.Kill(pids[rand.IntN(len(pids))], unix.SIGKILL)
 				killed++
 				next = launched.Load() + 40 + rand.Int64N(80)
@@ -87,8 +87,8 @@ func TestStress(t *testing.T) {
 
 // zygotes are the processes of this one that others are forked from: they have
 // not given up the descriptor of the command pages.
-func zygotes(t *testing.T) (pids []int) {
-	for _, pid := range children(t) {
+func zygotes() (pids []int) {
+	for _, pid := range children() {
 		if l, err := os.Readlink("/proc/" + pid + "/fd/4"); err == nil && strings.Contains(l, "launcherd-commands") {
 			n, _ := strconv.Atoi(pid)
 			pids = append(pids, n)
@@ -152,7 +152,7 @@ func killNative(t *testing.T, p *zx.Process) {
 		return
 	}
 	defer unix.Close(fd)
-	if slices.Contains(children(t), strconv.Itoa(space.ID())) {
+	if slices.Contains(children(), strconv.Itoa(space.ID())) {
 		unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -186,11 +188,10 @@ type census struct {
 	Descriptors, Childs int
 }
 
-func takeCensus(t testing.TB) census {
-	t.Helper()
+func takeCensus() census {
 	fds, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	return census{
 		Objects:     zircon.Kernel().LiveObjects(),
@@ -199,17 +200,13 @@ func takeCensus(t testing.TB) census {
 		Shells:      platform.LiveShells.Load(),
 		Goroutines:  runtime.NumGoroutine(),
 		Descriptors: len(fds),
-		Childs:      len(children(t)),
+		Childs:      len(children()),
 	}
 }
 
 // children are the Linux processes that this one has started.
-func children(t testing.TB) (pids []string) {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
+func children() (pids []string) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is a good one
 	for _, s := range stats {
 		b, _ := os.ReadFile(s) // it may have ended meanwhile
 		_, fields, _ := strings.Cut(string(b), ") ")
@@ -220,32 +217,39 @@ func children(t testing.TB) (pids []string) {
 	return pids
 }
 
-// nothingLeft fails the test, at its end, if it leaves anything behind. What
-// ends in the background gets time to.
-func nothingLeft(t testing.TB) {
-	t.Helper()
-	hello(t) // what is made once, is made now
-	var before census
-	settle := func(done func() bool) {
-		for end := time.Now().Add(20 * time.Second); !done() && time.Now().Before(end); {
-			time.Sleep(2 * time.Millisecond)
+// atRest is the census before any test: what is made once is made, and nothing
+// is under way.
+var atRest = sync.OnceValue(func() census {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR2) // Go keeps a goroutine for signals
+	run(ending, helloProgram)
+	const calm = 200 * time.Millisecond
+	var last census
+	for since := time.Now(); time.Since(since) < calm; time.Sleep(5 * time.Millisecond) {
+		if now := takeCensus(); now.Shells != pool || !cmp.Equal(now, last) {
+			last, since = now, time.Now()
 		}
 	}
-	settle(func() bool {
-		last := before
-		before = takeCensus(t)
-		return cmp.Equal(last, before) && before.Shells == pool
-	})
+	return last
+})
+
+// nothingLeft fails the test, at its end, if it leaves anything behind. What
+// ends in the background gets time to. It is for tests, and not for tests within
+// tests, which have a goroutine more.
+func nothingLeft(t testing.TB) {
+	t.Helper()
+	before := atRest()
 	t.Cleanup(func() {
 		hello(t)
 		var after census
-		settle(func() bool { after = takeCensus(t); return cmp.Equal(before, after) })
-		if d := cmp.Diff(before, after); d != "" {
-			t.Errorf("left behind (- before, + after):\n%s", d)
-			if before.Goroutines != after.Goroutines {
-				b := make([]byte, 1<<20)
-				t.Logf("%s", b[:runtime.Stack(b, true)])
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+			if after = takeCensus(); cmp.Equal(before, after) {
+				return
 			}
+		}
+		t.Errorf("left behind (- before, + after):\n%s", cmp.Diff(before, after))
+		if before.Goroutines != after.Goroutines {
+			b := make([]byte, 1<<20)
+			t.Logf("%s", b[:runtime.Stack(b, true)])
 		}
 	})
 }

@@ -43,8 +43,13 @@ var restricted *features
 
 func newPlatform(t testing.TB) *Platform {
 	t.Helper()
-	// The spawner lives as long as the process; start it before counting.
+	// The spawner and Go's poller live as long as the process; start them before
+	// counting.
 	onSpawner(func() {})
+	if r, w, err := os.Pipe(); err == nil {
+		r.Close()
+		w.Close()
+	}
 	ignore := goleak.IgnoreCurrent()
 	shells, pages := LiveShells.Load(), LivePages.Load()
 	fds := countFDs(t)
