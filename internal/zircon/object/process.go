@@ -535,8 +535,8 @@ func (p *Process) describe(f *Fault) string {
 // those are that overflow a stack.
 const guardSize = 64 << 10
 
-// where describes an address: what is mapped there, and the offset in it, or
-// shortly above it.
+// where describes an address: what is mapped there, with the address that
+// symbolizers take, or what is shortly above it.
 func (p *Process) where(addr uint64) string {
 	name := func(mem *vm.VMO) string {
 		if n := OwnerOf(mem).Name(); n != "" {
@@ -544,7 +544,7 @@ func (p *Process) where(addr uint64) string {
 		}
 		return "a VMO"
 	}
-	if mem, off, _ := p.aspace.Find(addr); mem != nil {
+	if mem, off := p.aspace.FindImage(addr); mem != nil {
 		return fmt.Sprintf("%#x (%s+%#x)", addr, name(mem), off)
 	}
 	if mem, gap := p.aspace.Above(addr, guardSize); mem != nil {

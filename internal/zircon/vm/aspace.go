@@ -130,6 +130,25 @@ func (a *Aspace) Find(addr uint64) (v *VMO, off, n uint64) {
 	return nil, 0, 0
 }
 
+// FindImage gives the VMO mapped at addr, and the offset in it. If it is one of
+// the mappings of a loaded ELF file, which have a VMAR to themselves that begins
+// with the file's first, it gives the file's VMO and the file's own address.
+// nil for none.
+func (a *Aspace) FindImage(addr uint64) (v *VMO, off uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.root.leaves(addr, addr+1, func(in *VMAR, m *region) bool {
+		v, off = m.vmo, m.off+(addr-m.base)
+		first := in.regions[0]
+		if in != a.root && first.base == in.base && first.vmo != nil && first.off == 0 &&
+			(m.vmo == first.vmo || m.vmo.Parent() == first.vmo) {
+			v, off = first.vmo, addr-in.base
+		}
+		return false
+	})
+	return v, off
+}
+
 // Above gives the VMO whose mapping is the next above addr, if it begins less
 // than n bytes above, and how many; nil for none.
 func (a *Aspace) Above(addr, n uint64) (v *VMO, gap uint64) {

@@ -725,3 +725,40 @@ func TestAbove(t *testing.T) {
 		}
 	}
 }
+
+// TestFindImage: a file's segments that share a page of it are told apart by the
+// address, which is the file's own.
+func TestFindImage(t *testing.T) {
+	as, _, r := arena(t, 16)
+	file, other := vmo(t, 2), vmo(t, 2)
+	data := must[*vm.VMO](t)(file.NewSnapshot(page, page, page, false))
+	t.Cleanup(data.Release)
+	image := must[*vm.VMAR](t)(r.Allocate(can|vm.Specific, 4*page, 8*page))
+	for i, m := range []struct {
+		v   *vm.VMO
+		off uint64
+	}{{file, 0}, {file, 0}, {data, 0}, {other, page}} {
+		must[uint64](t)(image.Map(rw|vm.Specific, uint64(2*i)*page, m.v, m.off, page, rwx))
+	}
+	must[uint64](t)(r.Map(rw|vm.Specific, 0, file, page, page, rwx))
+	base := image.Base()
+	for _, c := range []struct {
+		what string
+		addr uint64
+		want *vm.VMO
+		off  uint64
+	}{
+		{"the first segment", base + 5, file, 5},
+		{"another that has the same page", base + 2*page + 5, file, 2*page + 5},
+		{"a copy of the file's memory", base + 4*page + 5, file, 4*page + 5},
+		{"other memory", base + 6*page + 5, other, page + 5},
+		{"the file, not loaded", r.Base() + 5, file, page + 5},
+		{"nothing", base + page, nil, 0},
+		{"null", 0, nil, 0},
+		{"the last address there is", ^uint64(0), nil, 0},
+	} {
+		if v, off := as.FindImage(c.addr); v != c.want || off != c.off {
+			t.Errorf("%s: %p+%#x, want %p+%#x", c.what, v, off, c.want, c.off)
+		}
+	}
+}
