@@ -86,7 +86,7 @@ func (f *serveFlags) run(ctx context.Context) error {
 		return exit(exitFailure, "%w", err)
 	}
 	defer zircon.Close()
-	if err := zircon.Start(); err != nil {
+	if err := zircon.Check(); err != nil {
 		return exit(exitFailure, "%w", err)
 	}
 	job, err := zx.DefaultJob().CreateJob()

@@ -71,6 +71,16 @@ func Configure(c Config) error {
 // that is. The error wraps a zx.Status: NOT_SUPPORTED on other hosts.
 func Start() error { return get().err }
 
+// Check is Start for who will run programs later: it says, too, what keeps the
+// host from running any.
+func Check() error {
+	k := get()
+	if k.err != nil {
+		return k.err
+	}
+	return k.platform.Check()
+}
+
 // Self is the process of the kernel that this program is.
 func Self() *object.Process { return get().self }
 

@@ -21,7 +21,7 @@ type features struct{}
 // Entries are addresses of host code in every process.
 type Entries struct{ ThreadExit, Linux uint64 }
 
-var errHost = fmt.Errorf("Fuchsia programs need Linux on x86-64 as their host; this is %s/%s: %w",
+var errHost = fmt.Errorf("it takes Linux on x86-64 to run Fuchsia programs; this is %s/%s: %w",
 	runtime.GOOS, runtime.GOARCH, zx.ErrNotSupported)
 
 // New says what is needed. The error wraps zx.ErrNotSupported.
