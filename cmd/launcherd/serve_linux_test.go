@@ -504,10 +504,13 @@ func TestServeFull(t *testing.T) {
 	for _, l := range links {
 		l.Close()
 	}
+	c := d.connect()
+	_, err := c.monitor.GetTasks(t.Context(), &wire.MonitorGetTasksRequest{})
+	must(t, err) // those before it in the queue have been accepted
 	for d.descriptors() > 40 {
 		time.Sleep(time.Millisecond)
 	}
-	returns(t, d.connect().launch(t, "examples/hello", "--return=3"), 3)
+	returns(t, c.launch(t, "examples/hello", "--return=3"), 3)
 	must(t, d.cmd.Process.Signal(syscall.SIGTERM))
 	must(t, d.wait())
 	if n := strings.Count(d.stderr.String(), "no more connections"); n == 0 || n > 10 {
