@@ -161,7 +161,7 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 	if _, err := job.Wait(always, zx.JobTerminated, zx.InfiniteFuture); err != nil {
 		return failed(err)
 	}
-	return ended(code, io.drain())
+	return ended(code, io.drain(ctx))
 }
 
 // spawn launches p by a connection to the Launcher of this process.

@@ -106,6 +106,41 @@ func TestSignalsEndTheProgram(t *testing.T) {
 	}
 }
 
+// A reader that has stopped reading does not keep launcherd from ending.
+func TestSignalWithStuckOutput(t *testing.T) {
+	d := startDaemon(t)
+	for name, args := range map[string][]string{
+		"run":   {"run"},
+		"spawn": {"spawn", "--connect", "unix:" + d.path},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			must(t, err)
+			must(t, unix.SetsockoptInt(fds[1], unix.SOL_SOCKET, unix.SO_SNDBUF, 4096))
+			reader, stdout := os.NewFile(uintptr(fds[0]), "reader"), os.NewFile(uintptr(fds[1]), "stdout")
+			defer reader.Close()
+			defer stdout.Close()
+			zeros, err := os.Open("/dev/zero")
+			must(t, err)
+			defer zeros.Close()
+			cmd := launcherd(append(args, "../../examples/echo")...)
+			cmd.Stdin, cmd.Stdout = zeros, stdout
+			must(t, cmd.Start())
+			defer time.AfterFunc(time.Minute, func() { cmd.Process.Kill() }).Stop()
+			for room := 1; room != 0; time.Sleep(5 * time.Millisecond) {
+				room, err = unix.Poll([]unix.PollFd{{Fd: int32(fds[1]), Events: unix.POLLOUT}}, 0)
+				if err != nil && err != unix.EINTR {
+					t.Fatal(err)
+				}
+			}
+			must(t, cmd.Process.Signal(syscall.SIGTERM))
+			if code := exitStatus(t, cmd.Wait()); code != exitKilled {
+				t.Errorf("exit code %d, want %d", code, exitKilled)
+			}
+		})
+	}
+}
+
 // A signal that launcherd was started to ignore, as by nohup, stays ignored.
 func TestIgnoredSignal(t *testing.T) {
 	run := launcherd("run", "../../examples/echo")

@@ -148,7 +148,7 @@ func (s *spawn) run(ctx context.Context) error {
 	if reason != "" && ctx.Err() == nil {
 		s.log.Warn(s.name + ": " + printable(reason))
 	}
-	return ended(code, s.out.wait())
+	return ended(code, s.out.wait(ctx))
 }
 
 // launch launches the program.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -52,12 +53,12 @@ func (s *stdio) start(log *zap.Logger) {
 	}
 }
 
-// drain waits until all output is copied, and gives why it could not be. No
-// process is left that could write, though handles of its sockets may be, in
-// messages that nobody will read.
-func (s *stdio) drain() error {
+// drain waits until all output is copied, as outputs.wait does, and gives why it
+// could not be. No process is left that could write, though handles of its sockets
+// may be, in messages that nobody will read.
+func (s *stdio) drain(ctx context.Context) error {
 	s.ended()
-	return s.out.wait()
+	return s.out.wait(ctx)
 }
 
 func (s *stdio) close() {
@@ -107,9 +108,26 @@ func (o *outputs) fail(err error) {
 	}
 }
 
-// wait waits for the copies to end, and gives why one did before its time.
-func (o *outputs) wait() error {
-	o.wg.Wait()
+// lastOutput is how long the last output may take when the user wants the end.
+const lastOutput = time.Second
+
+// wait waits for the copies to end, and gives why one did before its time. Once
+// ctx has ended it waits no longer than lastOutput: a reader that has stopped
+// reading must not keep launcherd from ending.
+func (o *outputs) wait(ctx context.Context) error {
+	copied := make(chan struct{})
+	go func() {
+		o.wg.Wait()
+		close(copied)
+	}()
+	select {
+	case <-copied:
+	case <-ctx.Done():
+		select {
+		case <-copied:
+		case <-time.After(lastOutput):
+		}
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.err
