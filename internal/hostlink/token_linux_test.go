@@ -123,7 +123,9 @@ func pollable(t *testing.T, task *Task) bool {
 	var n int
 	var perr error
 	err := task.p.raw.Control(func(fd uintptr) {
-		n, perr = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		for perr = unix.EINTR; perr == unix.EINTR; {
+			n, perr = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		}
 	})
 	if err != nil || perr != nil {
 		t.Fatal(err, perr)
