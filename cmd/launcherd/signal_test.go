@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,6 +104,26 @@ func TestSignalsEndTheProgram(t *testing.T) {
 				gone(t, shells)
 			})
 		}
+	}
+}
+
+// A signal ends a spawn whose daemon does not answer.
+func TestSignalWithStuckDaemon(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	l, err := net.Listen("unixpacket", path)
+	must(t, err)
+	defer l.Close()
+	cmd := launcherd("spawn", "--connect", "unix:"+path, "../../examples/hello")
+	must(t, cmd.Start())
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	c, err := l.Accept()
+	must(t, err)
+	defer c.Close()
+	_, err = c.Read(make([]byte, 1024)) // its first request
+	must(t, err)
+	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	if code := exitStatus(t, cmd.Wait()); code != exitKilled {
+		t.Errorf("exit code %d, want %d", code, exitKilled)
 	}
 }
 

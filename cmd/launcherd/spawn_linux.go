@@ -118,6 +118,9 @@ func (s *spawn) run(ctx context.Context) error {
 	signal.Ignore(syscall.SIGPIPE) // a closed stdout closes the program's
 
 	rep, err := s.m.CreateJob(ctx, &wire.MonitorCreateJobRequest{Name: s.name})
+	if ctx.Err() != nil {
+		return exitCode{code: exitKilled}
+	}
 	if err != nil {
 		return s.failed(fmt.Errorf("making a job: %w", err))
 	}
