@@ -90,8 +90,8 @@ func (s server) Resolve(_ context.Context, req *process.ResolverResolveRequest) 
 
 // Resolve gives the executable of a name and a client's end of a loader for its
 // libraries; no loader for a package without lib/. The status is INVALID_ARGS
-// for a name that means nothing, NOT_FOUND, ACCESS_DENIED, IO, or BAD_STATE
-// after Close.
+// for a name that means nothing, NOT_FOUND, ACCESS_DENIED, NO_RESOURCES, IO,
+// or BAD_STATE after Close.
 func (r *Resolver) Resolve(name string) (executable zx.VMO, loader zx.Channel, err error) {
 	pkgName, file, err := parse(name)
 	if err != nil {

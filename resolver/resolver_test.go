@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -134,6 +135,30 @@ func TestClose(t *testing.T) {
 	if _, _, err := r.Resolve("prog"); !errors.Is(err, zx.ErrBadState) {
 		t.Errorf("%v, want %v", err, zx.ErrBadState)
 	}
+}
+
+// Close may come at any time.
+func TestCloseMeanwhile(t *testing.T) {
+	r := resolver.New(packages(t), zap.NewNop())
+	var begun, ended sync.WaitGroup
+	for range 8 {
+		begun.Add(1)
+		ended.Add(1)
+		go func() {
+			defer ended.Done()
+			for begin := sync.OnceFunc(begun.Done); ; begin() {
+				v, l, err := r.Resolve("prog")
+				v.Close()
+				l.Close()
+				if errors.Is(err, zx.ErrBadState) {
+					return
+				}
+			}
+		}()
+	}
+	begun.Wait()
+	r.Close()
+	ended.Wait()
 }
 
 func TestNoDirectory(t *testing.T) {

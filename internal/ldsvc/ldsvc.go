@@ -121,7 +121,6 @@ func (s *Service) Close() {
 	for _, r := range s.roots {
 		r.Close()
 	}
-	s.roots = nil
 }
 
 // Missing is the name of the library that was last asked for and not there; ""
@@ -133,7 +132,7 @@ func (s *Service) Missing() string {
 }
 
 // Open gives the library of a name, with a configuration as a client sets it.
-// The status is NOT_FOUND, ACCESS_DENIED or IO.
+// The status is NOT_FOUND, ACCESS_DENIED, NO_RESOURCES or IO.
 func (s *Service) Open(name, config string) (*os.File, error) {
 	subdir, only := strings.CutSuffix(config, "!")
 	for _, r := range s.roots {
@@ -166,6 +165,8 @@ func open(r *os.Root, name string) (*os.File, error) {
 	case err == nil:
 	case errors.Is(err, fs.ErrPermission):
 		return nil, zx.ErrAccessDenied
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
+		return nil, zx.ErrNoResources // it may well be there
 	default: // not there, or not within the directory
 		return nil, zx.ErrNotFound
 	}

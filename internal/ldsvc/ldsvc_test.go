@@ -220,6 +220,23 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// A library that this process has no descriptor for is not one that is missing.
+func TestNoDescriptors(t *testing.T) {
+	s, _ := serve(t, write(t, "a"))
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 0, Max: l.Max}); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := s.Open("a", ""); !errors.Is(err, zx.ErrNoResources) {
+		f.Close()
+		t.Errorf("%v, want %v", err, zx.ErrNoResources)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	if _, err := ldsvc.New([]string{filepath.Join(t.TempDir(), "none")}, zap.NewNop()); err == nil {
 		t.Error("a directory that is not there")
