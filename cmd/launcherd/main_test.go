@@ -4,9 +4,11 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,6 +17,13 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv("LAUNCHERD_TEST_MAIN") != "" {
 		os.Exit(Main())
+	}
+	// What the tests start is to end by these signals, also when the tests were
+	// started to ignore them, as by nohup: those caught here are not ignored there.
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
 	}
 	testscript.Main(m, map[string]func(){
 		"launcherd": func() { os.Exit(Main()) },
