@@ -7,7 +7,7 @@
 // allocated here.
 //
 // The checks and the statuses are those of Fuchsia's process builder
-// (src/lib/process_builder). An *Error of this package has the status NOT_FOUND
+// (src/lib/process_builder). A *ParseError or *LoadError has the status NOT_FOUND
 // for a file that is wrong in itself, and that of the system call that failed
 // otherwise.
 package elf

@@ -233,8 +233,7 @@ func (b *Bridge) copyMessages(ctx context.Context, what string, dst, src message
 }
 
 // copyAhead copies the first messages, as long as there are any, and says how
-// many. An end is not
-// an error: the pump comes upon it again.
+// many. An end is not an error: the pump comes upon it again.
 func (b *Bridge) copyAhead(dst, src messages, readable func() bool) (n int, err error) {
 	var c *copier
 	for n < ahead && readable() {

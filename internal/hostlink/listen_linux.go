@@ -153,8 +153,8 @@ type Peer struct {
 var ErrNotAllowed = errors.New("this user may not connect")
 
 // Accept waits for a connection, whose descriptors b deals with. It closes one of
-// a user who may not connect, with the epitaph ACCESS_DENIED; the error is ErrNotAllowed then, with peer set, and
-// the next Accept can succeed.
+// a user who may not connect, with the epitaph ACCESS_DENIED; the error is
+// ErrNotAllowed then, with peer set, and the next Accept can succeed.
 func (l *Listener) Accept(b *Bridge) (c *Conn, peer Peer, err error) {
 	s, err := l.l.AcceptUnix()
 	if err != nil {
