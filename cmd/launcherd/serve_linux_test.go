@@ -662,6 +662,14 @@ func TestPythonClient(t *testing.T) {
 	if out, code := spawn(in, "../../examples/echo"); code != 0 || out != in {
 		t.Errorf("echo: exit code %d, %d bytes of output, want %d", code, len(out), len(in))
 	}
+	// More input than the program reads, and more output than anyone reads.
+	if out, code := spawn(strings.Repeat(in, 4), "../../examples/hello", "--return=6"); code != 6 || out != "arg[0]=../../examples/hello\narg[1]=--return=6\n" {
+		t.Errorf("hello: exit code %d, output %q", code, out)
+	}
+	cmd := exec.Command("sh", "-c", `"$@" </dev/zero | head -c 5 | wc -c`, "sh", python, "../../examples/python/spawn.py", "--connect", d.path, "../../examples/echo")
+	if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "5" {
+		t.Errorf("echo into head: %v, output %q", err, out)
+	}
 	if out, code := spawn("", "../../README.md"); code != 1 || !strings.Contains(out, "status -25") {
 		t.Errorf("no program: exit code %d, output %q", code, out)
 	}

@@ -7,7 +7,7 @@
 A client in plain Python: a packet on the daemon's socket is a FIDL message, and
 handles are file descriptors. docs/linux-clients.md explains both.
 """
-import hashlib, os, socket, struct, sys, threading
+import contextlib, hashlib, os, socket, struct, sys, threading
 
 PRESENT = 2**64 - 1       # a vector or string that is there
 HANDLE = 2**32 - 1        # a handle that is there: the next descriptor
@@ -49,9 +49,11 @@ def vector(items):
 
 
 def copy(src, dst):
-    while data := os.read(src, 65536):
-        while data:
-            data = data[os.write(dst, data):]
+    with contextlib.suppress(BrokenPipeError):  # nobody reads any more
+        while data := os.read(src, 65536):
+            while data:
+                data = data[os.write(dst, data):]
+    os.close(src)
     os.close(dst)
 
 
@@ -76,8 +78,7 @@ def main(args):
 
     name = os.path.basename(os.fsencode(args[0]))[:31]
     info = struct.pack("<IIQQ", HANDLE, HANDLE, len(name), PRESENT) + pad(name)
-    executable = os.open(args[0], os.O_RDONLY)
-    body, fds = daemon.call("fuchsia.process/Launcher.Launch", info, [executable, job])
+    body, fds = daemon.call("fuchsia.process/Launcher.Launch", info, [os.open(args[0], os.O_RDONLY), job])
     status = struct.unpack_from("<i", body)[0]
     if status != 0:
         sys.exit(f"spawn.py: {args[0]}: launch failed with status {status}")
