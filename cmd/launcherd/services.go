@@ -78,11 +78,18 @@ func (s *services) temporary() (zx.Channel, error) {
 	if err != nil {
 		return zx.Channel{}, fmt.Errorf("%w (%w)", err, zx.ErrIO)
 	}
-	return s.directory(dir, vfs.Options{Writable: true, Released: func() {
+	remove := func() {
 		if err := os.RemoveAll(dir); err != nil {
 			s.log.Warn("a program's /tmp is left behind", zap.Error(err))
 		}
-	}})
+	}
+	node, err := vfs.Host(dir, vfs.Options{Writable: true, Released: remove})
+	if err != nil {
+		remove()
+		return zx.Channel{}, err
+	}
+	defer node.Close()
+	return s.fs.Connect(node)
 }
 
 // makeTemporary makes a directory of the host where the user wants such things: in
