@@ -72,10 +72,10 @@ func (f *serveFlags) run(ctx context.Context) error {
 	}
 	log := f.logger()
 	defer log.Sync()
-	// Before all else, so that no signal is lost.
+	// Before all else, so that no signal is lost, and until the process has ended, so
+	// that one more does not cut the end short.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, endSignals()...)
-	defer signal.Stop(signals)
 
 	listener, err := f.listener()
 	if err != nil {

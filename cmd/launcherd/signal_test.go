@@ -22,7 +22,13 @@ import (
 // gives launcherd once the line is there.
 func startProgram(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := launcherd(append([]string{"run", program}, args...)...)
+	return startCommand(t, append([]string{"run", program}, args...)...)
+}
+
+// startCommand is startProgram with the whole command.
+func startCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := launcherd(args...)
 	cmd.Env = append(cmd.Env, "TMPDIR="+t.TempDir()) // one that is killed leaves something
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -104,6 +110,44 @@ func TestSignalsEndTheProgram(t *testing.T) {
 				gone(t, shells)
 			})
 		}
+	}
+}
+
+// However many signals come, and however late, the end is that of the first.
+func TestManySignals(t *testing.T) {
+	d := startDaemon(t)
+	plain := func(cmd *exec.Cmd) (*os.Process, func() error) { return cmd.Process, cmd.Wait }
+	for _, tt := range []struct {
+		name  string
+		start func(t *testing.T) (p *os.Process, wait func() error)
+		want  int
+	}{
+		{"run", func(t *testing.T) (*os.Process, func() error) {
+			return plain(startProgram(t, "../../testdata/spin"))
+		}, exitKilled},
+		{"spawn", func(t *testing.T) (*os.Process, func() error) {
+			return plain(startCommand(t, "spawn", "--connect", "unix:"+d.path, "../../testdata/spin"))
+		}, exitKilled},
+		{"serve", func(t *testing.T) (*os.Process, func() error) {
+			d := startDaemon(t)
+			return d.cmd.Process, d.wait
+		}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for range 5 {
+				p, wait := tt.start(t)
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					for p.Signal(syscall.SIGTERM) == nil {
+					}
+				}()
+				if code := exitStatus(t, wait()); code != tt.want {
+					t.Errorf("exit code %d, want %d", code, tt.want)
+				}
+				<-ended
+			}
+		})
 	}
 }
 

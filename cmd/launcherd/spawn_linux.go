@@ -113,8 +113,8 @@ type spawn struct {
 func (s *spawn) failed(err error) error { return exit(exitFailure, "%s: %w", s.args[0], err) }
 
 func (s *spawn) run(ctx context.Context) error {
-	ctx, cancel := signal.NotifyContext(ctx, endSignals()...)
-	defer cancel()
+	// Signals, until the process has ended, end the job, and so the program.
+	ctx, _ = signal.NotifyContext(ctx, endSignals()...)
 	signal.Ignore(syscall.SIGPIPE) // a closed stdout closes the program's
 
 	rep, err := s.m.CreateJob(ctx, &wire.MonitorCreateJobRequest{Name: s.name})
