@@ -42,7 +42,7 @@ func noLeaks(t *testing.T) {
 		// A process that ended before the test gives its descriptors back when
 		// it likes, so there may be fewer; and one of the test may take a moment.
 		for tries := 0; openFDs(t) > fds; tries++ {
-			if tries == 100 {
+			if tries == 2000 {
 				t.Errorf("%d descriptors, %d before", openFDs(t), fds)
 				return
 			}
