@@ -214,6 +214,9 @@ func (r *traced) end(st zx.Status, gone bool) {
 	if r.over {
 		return
 	}
+	if t.opt.Calls && t.unseenAfterLocked(r) {
+		t.showLocked() // r too, which began earlier
+	}
 	t.overLocked(r, now, st < 0 && !gone && r.result == nil)
 	if !t.opt.Calls {
 		return
@@ -231,6 +234,13 @@ func (r *traced) end(st zx.Status, gone bool) {
 		t.line = strconv.AppendUint(t.line, uint64(uint32(st)), 10)
 	}
 	t.writeLocked(" <%.6f>\n", now.Sub(r.began).Seconds())
+}
+
+// unseenAfterLocked says whether nothing was written yet of an open call that
+// began after r.
+func (t *Tracer) unseenAfterLocked(r *traced) bool {
+	later := t.open[slices.Index(t.open, r)+1:]
+	return slices.ContainsFunc(later, func(o *traced) bool { return !o.shown })
 }
 
 // overLocked takes r out of the open calls and counts it.
