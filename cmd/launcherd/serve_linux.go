@@ -288,6 +288,7 @@ func (s *server) end(ctx context.Context) {
 	case <-time.After(grace):
 	}
 	s.hangUp()
+	s.services.hangUp()
 	<-gone
 	<-drained
 	last, cancel := context.WithTimeout(context.Background(), grace)

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	fio "go.fuchsia.dev/fidl-go/fuchsia/io"
 	"go.fuchsia.dev/fidl-go/fuchsia/process"
 	"go.fuchsia.dev/fidl-go/fuchsia/process/lifecycle"
 
@@ -382,6 +383,52 @@ func TestServeKills(t *testing.T) {
 			must(t, d.wait())
 		})
 	}
+}
+
+// A launch by way of /svc whose loader does not answer does not hold up the end.
+func TestServeEndsStuckLaunch(t *testing.T) {
+	d := startDaemon(t, "--drain-timeout", "1h")
+	c := d.connect()
+	services, err := c.monitor.GetServices(t.Context())
+	must(t, err)
+	svc, err := c.Channel(services.Services.Handle)
+	must(t, err)
+	defer svc.Close()
+	h, l, err := svc.NewChannel()
+	must(t, err)
+	defer l.Close()
+	must(t, fio.NewDirectoryClient(svc, nil).Open(t.Context(), &fio.DirectoryOpenRequest{
+		Path: process.LauncherName, Flags: fio.FlagsProtocolService, Object: h,
+	}))
+	h, loader, err := l.NewChannel()
+	must(t, err)
+	defer loader.Close()
+	stuck := &client{Link: l, monitor: c.monitor, launcher: process.NewLauncherClient(l)}
+	must(t, stuck.launcher.AddHandles(t.Context(), &process.LauncherAddHandlesRequest{Handles: []process.HandleInfo{
+		{Handle: h, Id: uint32(processargs.NewHandleInfo(processargs.LdsvcLoader, 0))},
+	}}))
+	info := stuck.info(t, "testdata/dyn")
+	rep, err := c.monitor.GetJob(t.Context())
+	must(t, err)
+	job, err := c.Task(rep.Job)
+	must(t, err)
+	defer job.Close()
+	info.Job, err = job.Duplicate(l)
+	must(t, err)
+	launched := make(chan struct{})
+	go func() {
+		defer close(launched)
+		stuck.launcher.Launch(t.Context(), &process.LauncherLaunchRequest{Info: info}) // it fails when the daemon ends
+	}()
+	_, _, err = loader.ReadMsg(t.Context(), make([]byte, zx.ChannelMaxMsgBytes), make([]zx.HandleInfo, zx.ChannelMaxMsgHandles))
+	must(t, err)
+	must(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	d.notify.expect(t, "STOPPING=1")
+	must(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	// The loader alone would keep the launch for 30 seconds.
+	defer time.AfterFunc(20*time.Second, func() { d.cmd.Process.Kill() }).Stop()
+	must(t, d.wait())
+	<-launched
 }
 
 // systemd listens, and starts the daemon with the socket.

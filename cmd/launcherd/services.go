@@ -30,7 +30,7 @@ type services struct {
 
 	// ctx ends the connections to services, which calls counts.
 	ctx    context.Context
-	cancel context.CancelFunc
+	hangUp context.CancelFunc
 	calls  sync.WaitGroup
 }
 
@@ -38,7 +38,7 @@ type services struct {
 // that directory.
 func newServices(l *launcher.Server, packages string, log *zap.Logger) (_ *services, err error) {
 	s := &services{fs: vfs.New(log), svc: vfs.NewDir(), log: log}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.ctx, s.hangUp = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
 			s.close()
@@ -119,7 +119,7 @@ func (s *services) directory(dir string, o vfs.Options) (zx.Channel, error) {
 // close ends all connections.
 func (s *services) close() {
 	s.fs.Close()
-	s.cancel()
+	s.hangUp()
 	s.calls.Wait()
 	if s.resolver != nil {
 		s.resolver.Close()
