@@ -154,7 +154,7 @@ func TestSocketBuffer(t *testing.T) {
 			}
 			want = slices.Delete(want, 0, n)
 		}
-		if n := b.Available(); n != len(want) {
+		if n := int(b.Info().RxAvailable); n != len(want) {
 			t.Fatalf("%d bytes can be read, want %d", n, len(want))
 		}
 	}

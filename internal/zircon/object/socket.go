@@ -106,44 +106,46 @@ func (s *Socket) Room() int {
 // a datagram, what does not fit is lost. When there is nothing: PEER_CLOSED,
 // BAD_STATE when the peer's writes are disabled, or SHOULD_WAIT.
 func (s *Socket) Read(b []byte, peek bool) (int, zx.Status) {
+	got, st := s.ReadTo(uint64(len(b)), func(n int) []byte { return b[:n] }, peek)
+	return len(got), st
+}
+
+// ReadTo is Read of up to size bytes into memory of the size that is needed,
+// which buf gives. It gives what was read.
+func (s *Socket) ReadTo(size uint64, buf func(n int) []byte, peek bool) ([]byte, zx.Status) {
 	s.pair.mu.Lock()
 	defer s.pair.mu.Unlock()
 	if s.buf.len() == 0 {
 		switch {
 		case s.peer.closed:
-			return 0, zx.ErrPeerClosed
+			return nil, zx.ErrPeerClosed
 		case s.peer.noWrite:
-			return 0, zx.ErrBadState
+			return nil, zx.ErrBadState
 		}
-		return 0, zx.ErrShouldWait
+		return nil, zx.ErrShouldWait
 	}
 	whole := s.availableLocked()
-	n := s.buf.peek(b[:min(len(b), whole)])
+	b := buf(int(min(size, uint64(whole))))
+	s.buf.peek(b)
 	if peek {
-		return n, zx.OK
+		return b, zx.OK
 	}
 	if s.pair.datagram {
 		s.buf.discard(whole)
 		s.lens = s.lens[1:]
 	} else {
-		s.buf.discard(n)
+		s.buf.discard(len(b))
 	}
-	if n > 0 || s.pair.datagram {
+	if len(b) > 0 || s.pair.datagram {
 		s.readSideLocked()
 		if !s.peer.closed {
 			s.peer.writeSideLocked()
 		}
 	}
-	return n, zx.OK
+	return b, zx.OK
 }
 
-// Available is how many bytes a Read can give now.
-func (s *Socket) Available() int {
-	s.pair.mu.Lock()
-	defer s.pair.mu.Unlock()
-	return s.availableLocked()
-}
-
+// availableLocked is how many bytes a Read can give now.
 func (s *Socket) availableLocked() int {
 	if s.pair.datagram && len(s.lens) > 0 {
 		return s.lens[0]

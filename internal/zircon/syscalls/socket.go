@@ -100,15 +100,14 @@ func sysSocketRead(c *Call) zx.Status {
 	if st != zx.OK {
 		return st
 	}
-	b := c.Buf(int(min(size, uint64(s.Available()))))
-	n, st := s.Read(b, options == socketPeek)
+	b, st := s.ReadTo(size, c.Buf, options == socketPeek)
 	if st != zx.OK {
 		return st
 	}
-	if st := c.WriteBytes(addr, b[:n]); st != zx.OK {
+	if st := c.WriteBytes(addr, b); st != zx.OK {
 		return st
 	}
-	return c.OptU64(c.U64(4), uint64(n))
+	return c.OptU64(c.U64(4), uint64(len(b)))
 }
 
 // SocketShutdown is how writes at either end were disabled before

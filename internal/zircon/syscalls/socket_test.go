@@ -3,6 +3,7 @@ package syscalls
 import (
 	"bytes"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"go.fuchsia.dev/fidl-go/zx"
@@ -262,6 +263,38 @@ func TestSocketTrapped(t *testing.T) {
 	p.is("read to nowhere", p.call("zx_socket_read", h1, 0, 0, 1, 0), zx.ErrInvalidArgs)
 	p.ok("disable", p.call("zx_socket_set_disposition", h0, 1, 0))
 	p.is("write", p.call("zx_socket_write", h0, 0, m, 1, 0), zx.ErrBadState)
+}
+
+// A read while somebody writes gives something or SHOULD_WAIT: no bytes at all
+// would look like the end of a stream.
+func TestSocketReadWhileWritten(t *testing.T) {
+	p := newProgram(t)
+	m := p.mem
+	p.ok("create", p.call("zx_socket_create", 0, m, m+4))
+	h0, h1 := zx.Handle(p.get32(m)), uint64(p.get32(m+4))
+	const total = 20000
+	empty := make(chan struct{}, 1)
+	go func() {
+		for range total {
+			<-empty
+			SocketWrite(p.proc, h0, 0, []byte("x"))
+		}
+	}()
+	empty <- struct{}{}
+	for n := uint64(0); n < total; {
+		switch st := p.call("zx_socket_read", h1, 0, m+128, 64, m+16); st {
+		case zx.OK:
+			if p.get64(m+16) == 0 {
+				t.Fatal("a read of no bytes")
+			}
+			n += p.get64(m + 16)
+			empty <- struct{}{}
+		case zx.ErrShouldWait:
+			runtime.Gosched()
+		default:
+			p.ok("read", st)
+		}
+	}
 }
 
 func TestFifo(t *testing.T) {
