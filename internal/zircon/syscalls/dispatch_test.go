@@ -26,6 +26,9 @@ func TestArgumentsArrive(t *testing.T) {
 			t.Errorf("the sum of %d arguments is %d, want %d", n, st, want)
 		}
 	}
+	// Any number is a result.
+	p.is("a large sum", p.call("zx_syscall_test_1", 1<<31-1), 1<<31-1)
+	p.is("a large status", p.call("zx_syscall_test_handle_create", 1<<31-1, p.mem), 1<<31-1)
 }
 
 // A thread whose stack pointer is nowhere has no seventh argument.

@@ -40,9 +40,9 @@ var systemTable = []Entry{
 	{Name: "zx_syscall_test_7", Args: 7, Params: "a:i32 b:i32 c:i32 d:i32 e:i32 f:i32 g:i32 =u32", Handler: sumTest(7)},
 	{Name: "zx_syscall_test_8", Args: 8, Params: "a:i32 b:i32 c:i32 d:i32 e:i32 f:i32 g:i32 h:i32 =u32", Handler: sumTest(8)},
 	{Name: "zx_syscall_test_handle_create", Args: 2, Params: "return_value:i32 out:*h", Handler: func(c *Call) zx.Status {
-		st := zx.Status(c.U32(0))
-		if st != zx.OK {
-			return st
+		if st := zx.Status(c.U32(0)); st != zx.OK {
+			c.finish(st) // which may be the number of blocked
+			return blocked
 		}
 		h, st := EventCreate(c.Proc, 0)
 		return c.OutHandle(c.U64(1), h, st)
@@ -58,7 +58,8 @@ func sumTest(n int) Handler {
 		for i := range n {
 			sum += c.U32(i)
 		}
-		return zx.Status(sum)
+		c.finish(zx.Status(sum)) // which may be the number of blocked
+		return blocked
 	}
 }
 
