@@ -9,14 +9,11 @@ import (
 	"go.fuchsia.dev/launcherd/zx"
 )
 
-// Export makes a descriptor of a handle, as the package describes, and consumes
-// it in every case. The caller closes the descriptor. ACCESS_DENIED for a VMO
-// that cannot be read, NO_MEMORY for one that is too large to copy,
-// NOT_SUPPORTED for a datagram socket, NO_RESOURCES when there are no more
-// descriptors, CANCELED after Close.
-func (b *Bridge) Export(o zx.Object) (int, error) { return b.export(o, true) }
-
-// export is Export; trusted is of who gets the descriptor, as in sender.
+// export makes a descriptor of a handle, as the package describes, and consumes it
+// in every case. trusted is of who gets the descriptor, as in sender. The caller
+// closes the descriptor. ACCESS_DENIED for a VMO that cannot be read, NO_MEMORY for
+// one that is too large to copy, NOT_SUPPORTED for a datagram socket, NO_RESOURCES
+// when there are no more descriptors, CANCELED after Close.
 func (b *Bridge) export(o zx.Object, trusted bool) (int, error) {
 	bi, err := o.BasicInfo()
 	if err != nil {

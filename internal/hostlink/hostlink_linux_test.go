@@ -111,7 +111,7 @@ func TestExportVMO(t *testing.T) {
 	if err := noRead.Replace(zx.RightTransfer | zx.RightWrite); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Export(zx.ObjectFromHandle(noRead.Take())); !errors.Is(err, zx.ErrAccessDenied) {
+	if _, err := b.export(zx.ObjectFromHandle(noRead.Take()), true); !errors.Is(err, zx.ErrAccessDenied) {
 		t.Errorf("a VMO that cannot be read: %v, want ACCESS_DENIED", err)
 	}
 }
@@ -165,7 +165,7 @@ func TestImportRefuses(t *testing.T) {
 		{"epoll", epoll, zx.ErrNotSupported},
 		{"closed", 1 << 20, zx.ErrBadHandle},
 	} {
-		if o, err := b.Import(tt.fd); !errors.Is(err, tt.want) {
+		if o, err := b.importFD(tt.fd, sender{trusted: true}); !errors.Is(err, tt.want) {
 			o.Close()
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
@@ -404,7 +404,7 @@ func TestExportSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	if _, err := b.Export(zx.ObjectFromHandle(dgram.Take())); !errors.Is(err, zx.ErrNotSupported) {
+	if _, err := b.export(zx.ObjectFromHandle(dgram.Take()), true); !errors.Is(err, zx.ErrNotSupported) {
 		t.Errorf("a datagram socket: %v, want NOT_SUPPORTED", err)
 	}
 }

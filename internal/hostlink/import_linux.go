@@ -14,15 +14,12 @@ import (
 
 func refused(what string) error { return fmt.Errorf("%s: %w", what, zx.ErrNotSupported) }
 
-// Import makes a handle of a descriptor, as the package describes, and consumes
-// it in every case, as if a client of this process's user had sent it. The
-// caller owns the handle. NOT_SUPPORTED for a kind of descriptor that is no
-// handle, ACCESS_DENIED for a file that cannot be read, NO_MEMORY for one that is
-// too large to copy, CANCELED or BAD_STATE after Close.
+// importFD makes a handle of a descriptor, as the package describes, and consumes
+// it in every case. The caller owns the handle. NOT_SUPPORTED for a kind of
+// descriptor that is no handle, ACCESS_DENIED for a file that cannot be read,
+// NO_MEMORY for one that is too large to copy, CANCELED or BAD_STATE after Close.
 //
 // Sockets become non-blocking for all who have them.
-func (b *Bridge) Import(fd int) (zx.Object, error) { return b.importFD(fd, sender{trusted: true}) }
-
 func (b *Bridge) importFD(fd int, from sender) (zx.Object, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {

@@ -130,7 +130,7 @@ func dup(t *testing.T, f *os.File) int {
 // importAs imports a descriptor that must become an object of the type.
 func importAs(t *testing.T, b *Bridge, fd int, want zx.ObjType) zx.Handle {
 	t.Helper()
-	o, err := b.Import(fd)
+	o, err := b.importFD(fd, sender{trusted: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func importAs(t *testing.T, b *Bridge, fd int, want zx.ObjType) zx.Handle {
 
 func exportFile(t *testing.T, b *Bridge, h zx.Handle) *os.File {
 	t.Helper()
-	fd, err := b.Export(zx.ObjectFromHandle(h))
+	fd, err := b.export(zx.ObjectFromHandle(h), true)
 	if err != nil {
 		t.Fatal(err)
 	}

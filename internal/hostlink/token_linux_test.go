@@ -290,7 +290,7 @@ func TestCloseFlushes(t *testing.T) {
 	}
 	// Nothing new begins.
 	_, w2 := pipe(t)
-	if o, err := b.Import(dup(t, w2)); !errors.Is(err, zx.ErrCanceled) {
+	if o, err := b.importFD(dup(t, w2), sender{trusted: true}); !errors.Is(err, zx.ErrCanceled) {
 		o.Close()
 		t.Errorf("%v, want CANCELED", err)
 	}
@@ -298,7 +298,7 @@ func TestCloseFlushes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Export(e.Object); !errors.Is(err, zx.ErrCanceled) {
+	if _, err := b.export(e.Object, true); !errors.Is(err, zx.ErrCanceled) {
 		t.Errorf("%v, want CANCELED", err)
 	}
 }
