@@ -392,6 +392,28 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
+// A name is text of 31 bytes at most, whatever the program's file is called.
+func TestProcessName(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"", nil, ""},
+		{"given", []string{"bin/program"}, "given"},
+		{"", []string{"bin/program", "x"}, "program"},
+		{strings.Repeat("a", 31), nil, strings.Repeat("a", 31)},
+		{strings.Repeat("a", 32), nil, strings.Repeat("a", 31)},
+		{strings.Repeat("ä", 16), nil, strings.Repeat("ä", 15)},
+		{"a" + strings.Repeat("ä", 16), nil, "a" + strings.Repeat("ä", 15)},
+		{"", []string{"bin/pro\xffgram"}, "pro?gram"},
+	} {
+		if got := fdio.ProcessName(tt.name, tt.args); got != tt.want {
+			t.Errorf("%q, %q: %q, want %q", tt.name, tt.args, got, tt.want)
+		}
+	}
+}
+
 // TestChunks checks that each part fits one message, and that all is there.
 func TestChunks(t *testing.T) {
 	var args []string

@@ -19,6 +19,8 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"strings"
+	"unicode/utf8"
 
 	"go.fuchsia.dev/fidl-go"
 	"go.fuchsia.dev/fidl-go/fuchsia/io"
@@ -37,8 +39,8 @@ type NamespaceEntry struct {
 // Program is what is to be started. It owns the handles in it, save Job; Spawn
 // consumes them, and Close is for a program that will not be spawned.
 type Program struct {
-	// Name is the process's name; empty for the last element of Args[0]. What
-	// is longer than a name can be (31 bytes) is cut.
+	// Name is the process's name; empty for the last element of Args[0]. The
+	// process gets what ProcessName makes of it.
 	Name       string
 	Executable zx.VMO // needs the rights READ, EXECUTE, MAP, DUPLICATE, TRANSFER
 	Args, Env  []string
@@ -226,12 +228,21 @@ func send(ctx context.Context, l *process.LauncherClient, p *Program) (info proc
 			return info, fmt.Errorf("namespace: %w", err)
 		}
 	}
-	name := p.Name
-	if name == "" && len(p.Args) > 0 {
-		name = path.Base(p.Args[0])
+	return process.LaunchInfo{Executable: p.Executable.Take(), Job: job.Take(), Name: ProcessName(p.Name, p.Args)}, nil
+}
+
+// ProcessName gives the name of a process as LaunchInfo has it: the given one, or
+// if that is empty the last element of args[0]; in UTF-8, and cut to 31 bytes.
+func ProcessName(name string, args []string) string {
+	if name == "" && len(args) > 0 {
+		name = path.Base(args[0])
 	}
-	name = name[:min(len(name), zx.MaxNameLen-1)]
-	return process.LaunchInfo{Executable: p.Executable.Take(), Job: job.Take(), Name: name}, nil
+	name = strings.ToValidUTF8(name, "?")
+	n := min(len(name), zx.MaxNameLen-1)
+	for n < len(name) && !utf8.RuneStart(name[n]) {
+		n--
+	}
+	return name[:n]
 }
 
 // Chunks parts arguments or environment variables so that each part fits one

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -83,12 +82,8 @@ func (f *spawnFlags) run(ctx context.Context, args []string) error {
 	defer libs.Close()
 	m := wire.NewMonitorClient(l)
 	defer m.Close()
-	name := f.name
-	if name == "" {
-		name = filepath.Base(args[0])
-	}
 	s := &spawn{
-		log: log, l: l, m: m, name: name[:min(len(name), zx.MaxNameLen-1)],
+		log: log, l: l, m: m, name: fdio.ProcessName(f.name, args),
 		exe: exe, libs: libs, places: places, args: args, env: env,
 	}
 	return s.run(ctx)
