@@ -117,16 +117,24 @@ func dispose(p *object.Process, ch *object.Channel, d *zx.HandleDisposition) (*o
 		return nil, zx.ErrNotSupported
 	case d.Type != zx.ObjTypeNone && d.Type != src.Object().Type():
 		return nil, zx.ErrWrongType
-	case src.Rights()&zx.RightTransfer == 0,
-		d.Op == zx.HandleOpDuplicate && src.Rights()&zx.RightDuplicate == 0:
-		return nil, zx.ErrAccessDenied
 	}
-	r, st := narrow(src.Rights(), d.Rights)
-	if st != zx.OK {
-		return nil, st
+	need := zx.RightTransfer
+	if d.Op == zx.HandleOpDuplicate {
+		need |= zx.RightDuplicate
+	}
+	rights := func(have zx.Rights) (zx.Rights, zx.Status) {
+		if have&need != need {
+			return 0, zx.ErrAccessDenied
+		}
+		return narrow(have, d.Rights)
 	}
 	if d.Op == zx.HandleOpDuplicate {
-		return p.Handles().Duplicate(d.Handle, func(zx.Rights) (zx.Rights, zx.Status) { return r, zx.OK })
+		// The value may name another handle by now, and has that one's rights.
+		return p.Handles().Duplicate(d.Handle, rights)
+	}
+	r, st := rights(src.Rights())
+	if st != zx.OK {
+		return nil, st
 	}
 	return object.NewHandle(src.Object(), r), zx.OK
 }
