@@ -279,15 +279,8 @@ func add2(p *object.Process, a, b object.Object, r zx.Rights) (ha, hb zx.Handle,
 	return values[0], values[1], zx.OK
 }
 
-// get gives the object that h names in p if it is a T and the handle has r. What
-// the policy of p's job says of bad handles and of wrong objects is done.
+// get gives the object that h names in p if it is a T and the handle has r. (What
+// the policy of a job says of the other cases is up to Call.policy.)
 func get[T object.Object](p *object.Process, h zx.Handle, r zx.Rights) (T, zx.Status) {
-	o, st := object.Get[T](p.Handles(), h, r)
-	switch {
-	case st == zx.ErrBadHandle && h != zx.HandleInvalid:
-		p.EnforcePolicy(object.PolicyBadHandle)
-	case st == zx.ErrWrongType:
-		p.EnforcePolicy(object.PolicyWrongObject)
-	}
-	return o, st
+	return object.Get[T](p.Handles(), h, r)
 }

@@ -347,37 +347,3 @@ func TestPolicy(t *testing.T) {
 		w.is(name, f(), zx.ErrAccessDenied)
 	}
 }
-
-// A policy may have a process killed for the use of a handle that is none.
-func TestPolicyBadHandle(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		cond   object.Condition
-		handle func(p *object.Process) zx.Handle
-	}{
-		{"bad handle", object.PolicyBadHandle, func(*object.Process) zx.Handle { return 3 }},
-		{"wrong object", object.PolicyWrongObject, func(p *object.Process) zx.Handle { h, _ := EventCreate(p, 0); return h }},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			root := w.a.Handles().Add(object.NewHandle(w.k.Root, object.JobRights))
-			job, st := JobCreate(w.a, root, 0)
-			w.ok("JobCreate", st)
-			j, _ := get[*object.Job](w.a, job, 0)
-			w.ok("SetPolicy", j.SetPolicy([]object.BasicPolicy{{Condition: tt.cond, Action: object.ActionKill}}, true))
-			h, _, st := ProcessCreate(w.a, job, "strict", 0)
-			w.ok("ProcessCreate", st)
-			p, _ := get[*object.Process](w.a, h, 0)
-			bad := tt.handle(p)
-			_, st = SocketWrite(p, 0, 0, nil)
-			w.is("no handle at all", st, zx.ErrBadHandle)
-			if p.Info().Exited {
-				t.Fatal("killed for the use of no handle")
-			}
-			SocketWrite(p, bad, 0, nil)
-			if i := p.Info(); !i.Exited || i.Retcode != object.RetcodePolicyKill {
-				t.Errorf("the process is %+v", i)
-			}
-		})
-	}
-}

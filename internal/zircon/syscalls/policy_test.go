@@ -58,6 +58,8 @@ func TestPolicyActions(t *testing.T) {
 		{"bad handle", object.PolicyBadHandle, object.ActionDenyException, badHandleCall, true, false, zx.ErrBadHandle},
 		{"asking whether it is a handle", object.PolicyBadHandle, object.ActionKill, handleValidCall, false, false, zx.ErrBadHandle},
 		{"bad handle kills", object.PolicyBadHandle, object.ActionKill, badHandleCall, false, true, 0},
+		{"no handle at all kills", object.PolicyBadHandle, object.ActionKill, noHandleCall, false, true, 0},
+		{"wrong object kills", object.PolicyWrongObject, object.ActionKill, wrongObjectCall, false, true, 0},
 		{"other condition", object.PolicyNewVMO, object.ActionKill, newEventCall, false, false, zx.OK},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -96,6 +98,15 @@ func newEventCall(p *program) <-chan zx.Status {
 
 func badHandleCall(p *program) <-chan zx.Status {
 	return p.start(p.thread, "zx_object_signal", 1<<20|3, 0, 0)
+}
+
+func noHandleCall(p *program) <-chan zx.Status {
+	return p.start(p.thread, "zx_object_signal", 0, 0, 0)
+}
+
+func wrongObjectCall(p *program) <-chan zx.Status {
+	h, _ := EventCreate(p.proc, 0)
+	return p.start(p.thread, "zx_timer_cancel", uint64(h))
 }
 
 func handleValidCall(p *program) <-chan zx.Status {
