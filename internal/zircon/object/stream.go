@@ -53,12 +53,12 @@ func NewStream(k *Kernel, v *VMO, options uint32, seek uint64, resize bool) (*St
 func (s *Stream) onZeroHandles() { s.mem.Release() }
 
 // Vector is what a reader or writer of a stream has: N bytes, which Copy copies
-// to or from pieces of Buf, with the number of bytes before. When Copy fails the
-// transfer ends there, and is a failure only if there were none before.
+// to or from pieces of Buf, one after the other. When Copy fails the transfer
+// ends there, and is a failure only if there were no bytes before.
 type Vector struct {
 	N    uint64
 	Buf  []byte
-	Copy func(piece []byte, at uint64) zx.Status
+	Copy func(piece []byte) zx.Status
 }
 
 // transfer calls move, which does the stream's side of a piece, and v.Copy, in
@@ -67,11 +67,11 @@ func (v *Vector) transfer(n, off uint64, move func(*vm.VMO, []byte, uint64) zx.S
 	for done < n && st == zx.OK {
 		b := v.Buf[:min(n-done, uint64(len(v.Buf)))]
 		if in {
-			if st = v.Copy(b, done); st == zx.OK {
+			if st = v.Copy(b); st == zx.OK {
 				st = move(mem, b, off+done)
 			}
 		} else if st = move(mem, b, off+done); st == zx.OK {
-			st = v.Copy(b, done)
+			st = v.Copy(b)
 		}
 		if st == zx.OK {
 			done += uint64(len(b))

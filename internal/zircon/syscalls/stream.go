@@ -118,13 +118,11 @@ func StreamWritevAt(p *object.Process, h zx.Handle, options uint32, off uint64, 
 
 // StreamSeek moves the seek offset and gives it.
 func StreamSeek(p *object.Process, h zx.Handle, origin uint32, off int64) (uint64, zx.Status) {
-	s, st := get[*object.Stream](p, h, 0)
-	if st != zx.OK {
+	s, hd, st := object.GetHandle[*object.Stream](p.Handles(), h, 0)
+	switch {
+	case st != zx.OK:
 		return 0, st
-	}
-	if _, hd, st := object.GetHandle[*object.Stream](p.Handles(), h, 0); st != zx.OK {
-		return 0, st
-	} else if hd.Rights()&zx.RightsIO == 0 {
+	case hd.Rights()&zx.RightsIO == 0:
 		return 0, zx.ErrAccessDenied
 	}
 	return s.Seek(origin, off)
@@ -133,12 +131,12 @@ func StreamSeek(p *object.Process, h zx.Handle, origin uint32, off int64) (uint6
 // gather is bufs as a stream takes them, and scatter as it fills them.
 func gather(bufs [][]byte) object.Vector {
 	all := slices.Concat(bufs...)
-	return object.Vector{N: uint64(len(all)), Buf: all, Copy: func([]byte, uint64) zx.Status { return zx.OK }}
+	return object.Vector{N: uint64(len(all)), Buf: all, Copy: func([]byte) zx.Status { return zx.OK }}
 }
 
 func scatter(bufs [][]byte) object.Vector {
 	v := gather(bufs)
-	v.Copy = func(piece []byte, _ uint64) zx.Status {
+	v.Copy = func(piece []byte) zx.Status {
 		for _, b := range bufs {
 			piece = piece[copy(b, piece):]
 		}
@@ -196,8 +194,8 @@ func (c *Call) transfer(rights zx.Rights, known uint32, i int, f func(*object.St
 }
 
 // iovecs copies pieces, one after the other, to the buffers of vs or from them.
-func (c *Call) iovecs(vs []iovec, out bool) func([]byte, uint64) zx.Status {
-	return func(piece []byte, _ uint64) (st zx.Status) {
+func (c *Call) iovecs(vs []iovec, out bool) func([]byte) zx.Status {
+	return func(piece []byte) (st zx.Status) {
 		for len(piece) > 0 {
 			for vs[0].n == 0 {
 				vs = vs[1:]
