@@ -17,23 +17,23 @@ func NewEvent(k *Kernel) *Event {
 
 func (e *Event) settable() zx.Signals { return zx.UserSignalAll | zx.EventSignaled }
 
-// Peered is an object with another end that can be signaled.
-type Peered interface {
+// peered is an object with another end that can be signaled.
+type peered interface {
 	Object
 	SignalPeer(clear, set zx.Signals) zx.Status
 }
 
-// Settable are the signals that zx_object_signal may change on o.
-func Settable(o Object) zx.Signals {
+// settable are the signals that zx_object_signal may change on o.
+func settable(o Object) zx.Signals {
 	if s, ok := o.(interface{ settable() zx.Signals }); ok {
 		return s.settable()
 	}
 	return zx.UserSignalAll
 }
 
-// Signal changes signals of o: INVALID_ARGS for one that is not Settable.
+// Signal changes signals of o: INVALID_ARGS for one that is not settable.
 func Signal(o Object, clear, set zx.Signals) zx.Status {
-	if (clear|set)&^Settable(o) != 0 {
+	if (clear|set)&^settable(o) != 0 {
 		return zx.ErrInvalidArgs
 	}
 	o.base().updateSignals(clear, set)
@@ -41,13 +41,13 @@ func Signal(o Object, clear, set zx.Signals) zx.Status {
 }
 
 // SignalPeer changes signals of o's other end: NOT_SUPPORTED without one,
-// INVALID_ARGS for a signal that is not Settable, PEER_CLOSED.
+// INVALID_ARGS for a signal that is not settable, PEER_CLOSED.
 func SignalPeer(o Object, clear, set zx.Signals) zx.Status {
-	p, ok := o.(Peered)
+	p, ok := o.(peered)
 	if !ok {
 		return zx.ErrNotSupported
 	}
-	if (clear|set)&^Settable(o) != 0 {
+	if (clear|set)&^settable(o) != 0 {
 		return zx.ErrInvalidArgs
 	}
 	return p.SignalPeer(clear, set)

@@ -52,8 +52,8 @@ var lastKoid atomic.Uint64
 
 func init() { lastKoid.Store(uint64(zx.KoidFirst) - 1) }
 
-// NewKoid gives a koid that was not given before.
-func NewKoid() zx.Koid { return zx.Koid(lastKoid.Add(1)) }
+// newKoid gives a koid that was not given before.
+func newKoid() zx.Koid { return zx.Koid(lastKoid.Add(1)) }
 
 // Core is what every object has: a koid, a count of handles, signals and those
 // who wait for them. Objects embed it and call init.
@@ -70,7 +70,7 @@ type Core struct {
 }
 
 func (c *Core) init(k *Kernel, t zx.ObjType, signals zx.Signals) {
-	c.koid = NewKoid()
+	c.koid = newKoid()
 	c.typ = t
 	c.live = &k.live[t]
 	c.signals = signals

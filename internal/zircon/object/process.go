@@ -170,8 +170,8 @@ func (p *Process) EnforcePolicy(c Condition) zx.Status {
 // TimerSlack is the policy for the process's timers.
 func (p *Process) TimerSlack() TimerSlack { return p.policy.slack }
 
-// UserAddress says whether an address is one that programs may have.
-func UserAddress(a uint64) bool { return a < vm.UserTop }
+// userAddress says whether an address is one that programs may have.
+func userAddress(a uint64) bool { return a < vm.UserTop }
 
 // statusOf takes the zx.Status out of an error of the machine.
 func statusOf(err error) zx.Status {
@@ -221,7 +221,7 @@ func (p *Process) startThread(t *Thread, r StartRegs, first bool) zx.Status {
 	switch {
 	case p.host || p.state != want:
 		st = zx.ErrBadState
-	case !UserAddress(r.PC):
+	case !userAddress(r.PC):
 		st = zx.ErrInvalidArgs
 	case !t.start():
 		st = zx.ErrBadState

@@ -58,7 +58,7 @@ func (r *Regs) Decode(b []byte) {
 
 // valid says whether the machine can go on with r.
 func (r *Regs) valid() bool {
-	return UserAddress(r.RIP) && UserAddress(r.FSBase) && UserAddress(r.GSBase)
+	return userAddress(r.RIP) && userAddress(r.FSBase) && userAddress(r.GSBase)
 }
 
 // dump is the registers as text.

@@ -194,7 +194,7 @@ func (t *Thread) SetThreadRegister(v uint64) zx.Status {
 	if t.proc.Space() == nil {
 		return zx.ErrBadState
 	}
-	if !UserAddress(v) {
+	if !userAddress(v) {
 		return zx.ErrInvalidArgs
 	}
 	return zx.OK

@@ -132,13 +132,6 @@ func VMOCreate(p *object.Process, size uint64, options uint32) (zx.Handle, zx.St
 	return add(p, object.NewVMO(k, mem), r)
 }
 
-// VMOFromPages makes a VMO over pages of the host, which it owns from now on,
-// and gives a handle with rights.
-func VMOFromPages(p *object.Process, pages vm.Pages, rights zx.Rights) (zx.Handle, zx.Status) {
-	k := p.Kernel()
-	return add(p, object.NewVMO(k, vm.NewVMOFromPages(k.Machine, pages)), rights)
-}
-
 // VMORead fills b from off.
 func VMORead(p *object.Process, h zx.Handle, b []byte, off uint64) zx.Status {
 	v, st := get[*object.VMO](p, h, zx.RightRead)

@@ -98,12 +98,6 @@ func (r *VMAR) Size() uint64 { return r.size }
 // Can is what mappings in the VMAR may do at most.
 func (r *VMAR) Can() Option { return r.can & (canMapMask | CanMapSpecific) }
 
-// IsRoot says whether this is the root of its address space.
-func (r *VMAR) IsRoot() bool { return r == r.as.root }
-
-// Aspace is the address space the VMAR is in.
-func (r *VMAR) Aspace() *Aspace { return r.as }
-
 func (r *VMAR) end() uint64 { return r.base + r.size }
 
 // contains says whether [addr, addr+n) lies in the VMAR.
