@@ -54,7 +54,8 @@ const (
 	PolicyNewTimer           PolicyCondition = 11
 	PolicyNewProcess         PolicyCondition = 12
 	PolicyNewProfile         PolicyCondition = 13
-	PolicyAmbientMarkVMOExec PolicyCondition = 14
+	PolicyNewPager           PolicyCondition = 14 // to the SDKs of 2020, PolicyAmbientMarkVMOExec
+	PolicyAmbientMarkVMOExec PolicyCondition = 15
 )
 
 // PolicyAction is what happens on a condition.

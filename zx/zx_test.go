@@ -14,6 +14,7 @@ import (
 
 	"go.fuchsia.dev/fidl-go"
 
+	"go.fuchsia.dev/launcherd/internal/zircon/object"
 	"go.fuchsia.dev/launcherd/zx"
 )
 
@@ -535,6 +536,21 @@ func TestJobInfo(t *testing.T) {
 	}
 	if _, err := j.CreateJob(); !errors.Is(err, zx.ErrBadState) {
 		t.Errorf("%v, want %v", err, zx.ErrBadState)
+	}
+}
+
+// The kernel knows conditions by the same numbers.
+func TestPolicyConditions(t *testing.T) {
+	for c, want := range map[zx.PolicyCondition]object.Condition{
+		zx.PolicyNewAny:             object.PolicyNewAny,
+		zx.PolicyNewProcess:         object.PolicyNewProcess,
+		zx.PolicyNewProfile:         object.PolicyNewProfile,
+		zx.PolicyNewPager:           object.PolicyNewPager,
+		zx.PolicyAmbientMarkVMOExec: object.PolicyAmbientMarkVMOExec,
+	} {
+		if object.Condition(c) != want {
+			t.Errorf("%d is the kernel's %d", c, want)
+		}
 	}
 }
 

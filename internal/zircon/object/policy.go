@@ -28,7 +28,8 @@ const (
 	PolicyNewPager           Condition = 14
 	PolicyAmbientMarkVMOExec Condition = 15
 	PolicyNewIOB             Condition = 16
-	policyConditions                   = 17
+	PolicyNewSampler         Condition = 17
+	policyConditions                   = 18
 )
 
 // What a policy exception says when it is not of a job's policy:
@@ -89,7 +90,7 @@ func (p *policy) raises() bool {
 }
 
 func isNew(c Condition) bool {
-	return c >= PolicyNewVMO && c <= PolicyNewPager || c == PolicyNewIOB
+	return c >= PolicyNewVMO && c <= PolicyNewPager || c == PolicyNewIOB || c == PolicyNewSampler
 }
 
 // add gives p with l in force. What the jobs above have fixed stays, which is
