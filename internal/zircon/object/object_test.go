@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"go.fuchsia.dev/fidl-go/zx"
 	"go.fuchsia.dev/launcherd/internal/zircon/object"
@@ -157,6 +158,17 @@ func TestSocketBuffer(t *testing.T) {
 		if n := int(b.Info().RxAvailable); n != len(want) {
 			t.Fatalf("%d bytes can be read, want %d", n, len(want))
 		}
+	}
+}
+
+// A timer that is set while its last handle is closed stays with nobody.
+func TestTimerOfNobody(t *testing.T) {
+	k := newKernel()
+	tm := object.NewTimer(k, 0, false)
+	object.NewHandle(tm, object.TimerRights).Close()
+	tm.Set(k.Monotonic()+int64(time.Hour), 0)
+	if i := tm.Info(); i.Deadline != 0 {
+		t.Errorf("it is set to %d", i.Deadline)
 	}
 }
 

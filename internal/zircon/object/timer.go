@@ -23,6 +23,7 @@ type Timer struct {
 	slack    int64       // guarded by mu
 	timer    *time.Timer // guarded by mu
 	set      uint64      // guarded by mu: counts Set and Cancel, to tell a late firing
+	closed   bool        // guarded by mu; nobody has a handle any more
 }
 
 // NewTimer makes a timer, by the boot clock or else the monotonic one. options
@@ -43,6 +44,9 @@ func (t *Timer) Set(deadline, slack int64) {
 	defer t.mu.Unlock()
 	t.stopLocked()
 	t.updateSignals(zx.TimerSignaled, 0)
+	if t.closed {
+		return
+	}
 	left := deadline - t.now()
 	if deadline <= 0 || left <= 0 {
 		t.updateSignals(0, zx.TimerSignaled)
@@ -106,5 +110,6 @@ func (t *Timer) Info() TimerInfo {
 func (t *Timer) onZeroHandles() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.closed = true
 	t.stopLocked()
 }
