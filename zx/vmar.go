@@ -36,14 +36,15 @@ func (v *VMAR) Duplicate(r Rights) (VMAR, error) {
 }
 
 // Allocate makes a region of size bytes within this one and gives its address
-// (zx_vmar_allocate). off counts only with VMSpecific.
+// (zx_vmar_allocate). off, from the start of this one, is 0 unless options have
+// VMSpecific or VMOffsetIsUpperLimit.
 func (v *VMAR) Allocate(options VMOption, off, size uint64) (VMAR, uint64, error) {
 	h, addr, st := sysVMARAllocate(v.Handle(), options, off, size)
 	return VMARFromHandle(h), addr, st.Err()
 }
 
-// Map maps size bytes of vmo and gives their address (zx_vmar_map). off, from
-// the start of the region, counts only with VMSpecific.
+// Map maps size bytes of vmo and gives their address (zx_vmar_map). off is as for
+// Allocate.
 func (v *VMAR) Map(options VMOption, off uint64, vmo *VMO, vmoOff, size uint64) (uint64, error) {
 	addr, st := sysVMARMap(v.Handle(), options, off, vmo.Handle(), vmoOff, size)
 	return addr, st.Err()

@@ -44,7 +44,8 @@ type Object interface {
 	HandleCount() uint32
 
 	base() *Core
-	// onZeroHandles is called once, with no lock held, after the last handle is closed.
+	// onZeroHandles is called, with no lock held, after the last handle is closed:
+	// once, but for tasks, of which their parents can give another handle.
 	onZeroHandles()
 }
 
