@@ -99,8 +99,8 @@ func (f *runFlags) launch(ctx context.Context, log *zap.Logger, p *fdio.Program)
 	program := p.Args[0]
 	failed := func(err error) error { return exit(exitFailure, "%s: %w", program, err) }
 
-	// Signals from now on, until the process has ended, end the job, and so the run.
-	ctx, _ = signal.NotifyContext(ctx, endSignals()...)
+	// Signals from now on end the job, and so the run.
+	ctx = untilSignal(ctx)
 	signal.Ignore(syscall.SIGPIPE) // a closed stdout closes the program's
 
 	job, err := zx.DefaultJob().CreateJob()

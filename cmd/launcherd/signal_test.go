@@ -169,6 +169,17 @@ func TestSignalWithStuckDaemon(t *testing.T) {
 	if code := exitStatus(t, cmd.Wait()); code != exitKilled {
 		t.Errorf("exit code %d, want %d", code, exitKilled)
 	}
+
+	// Nor does it keep one whose program runs.
+	d := startDaemon(t)
+	cmd = startCommand(t, "spawn", "--connect", "unix:"+d.path, "../../testdata/spin")
+	must(t, d.cmd.Process.Signal(syscall.SIGSTOP))
+	defer d.cmd.Process.Signal(syscall.SIGCONT)
+	defer time.AfterFunc(time.Minute, func() { cmd.Process.Kill() }).Stop()
+	must(t, cmd.Process.Signal(syscall.SIGTERM))
+	if code := exitStatus(t, cmd.Wait()); code != exitKilled {
+		t.Errorf("exit code %d, want %d", code, exitKilled)
+	}
 }
 
 // A reader that has stopped reading does not keep launcherd from ending.
@@ -177,19 +188,26 @@ func TestSignalWithStuckOutput(t *testing.T) {
 	for name, args := range map[string][]string{
 		"run":   {"run"},
 		"spawn": {"spawn", "--connect", "unix:" + d.path},
+		"trace": {"run", "--trace"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 			must(t, err)
 			must(t, unix.SetsockoptInt(fds[1], unix.SOL_SOCKET, unix.SO_SNDBUF, 4096))
-			reader, stdout := os.NewFile(uintptr(fds[0]), "reader"), os.NewFile(uintptr(fds[1]), "stdout")
+			reader, output := os.NewFile(uintptr(fds[0]), "reader"), os.NewFile(uintptr(fds[1]), "output")
 			defer reader.Close()
-			defer stdout.Close()
+			defer output.Close()
 			zeros, err := os.Open("/dev/zero")
 			must(t, err)
 			defer zeros.Close()
 			cmd := launcherd(append(args, "../../examples/echo")...)
-			cmd.Stdin, cmd.Stdout = zeros, stdout
+			cmd.Env = append(cmd.Env, "TMPDIR="+t.TempDir())
+			cmd.Stdin = zeros
+			if name == "trace" {
+				cmd.Stderr = output
+			} else {
+				cmd.Stdout = output
+			}
 			must(t, cmd.Start())
 			defer time.AfterFunc(time.Minute, func() { cmd.Process.Kill() }).Stop()
 			for room := 1; room != 0; time.Sleep(5 * time.Millisecond) {

@@ -108,8 +108,7 @@ type spawn struct {
 func (s *spawn) failed(err error) error { return exit(exitFailure, "%s: %w", s.args[0], err) }
 
 func (s *spawn) run(ctx context.Context) error {
-	// Signals, until the process has ended, end the job, and so the program.
-	ctx, _ = signal.NotifyContext(ctx, endSignals()...)
+	ctx = untilSignal(ctx)
 	signal.Ignore(syscall.SIGPIPE) // a closed stdout closes the program's
 
 	rep, err := s.m.CreateJob(ctx, &wire.MonitorCreateJobRequest{Name: s.name})
