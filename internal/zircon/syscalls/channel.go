@@ -475,15 +475,6 @@ func fits(m *object.Message, maxBytes, maxHandles int) zx.Status {
 	return zx.OK
 }
 
-// call sends m and waits for the answer.
-func call(p *object.Process, ch *object.Channel, h zx.Handle, done <-chan struct{}, m *object.Message, deadline int64) (*object.Message, zx.Status) {
-	w, st := ch.BeginCall(p.Handles(), h, m)
-	if st != zx.OK {
-		return nil, st
-	}
-	return w.End(p.Kernel(), done, deadline)
-}
-
 // ChannelCall sends wb and wh, whose first four bytes the kernel replaces by a
 // transaction id, and waits for the message that begins with the same. wh are
 // consumed. A reply that does not fit is lost: BUFFER_TOO_SMALL.
@@ -497,7 +488,11 @@ func ChannelCall(p *object.Process, done <-chan struct{}, h zx.Handle, options u
 		m.Free()
 		return 0, 0, st
 	}
-	r, st := call(p, ch, h, done, m, deadline)
+	w, st := ch.BeginCall(p.Handles(), h, m)
+	if st != zx.OK {
+		return 0, 0, st
+	}
+	r, st := w.End(p.Kernel(), done, deadline)
 	if st != zx.OK {
 		return 0, 0, st
 	}
@@ -506,33 +501,6 @@ func ChannelCall(p *object.Process, done <-chan struct{}, h zx.Handle, options u
 	if st = fits(r, len(rb), len(rh)); st == zx.OK {
 		copy(rb, r.Bytes)
 		st = install(p, r, func(i int, v zx.Handle, _ *object.Handle) { rh[i] = v })
-	}
-	return nb, nh, st
-}
-
-// ChannelCallEtc is ChannelCall with the handles as ChannelWriteEtc and
-// ChannelReadEtc have them.
-func ChannelCallEtc(p *object.Process, done <-chan struct{}, h zx.Handle, options uint32, deadline int64, wb []byte, wh []zx.HandleDisposition, rb []byte, rh []zx.HandleInfo) (nb, nh uint32, st zx.Status) {
-	ch, m, st := beginWrite(p, h, options, wb, zx.RightsIO)
-	if st != zx.OK {
-		closeMoved(p, wh)
-		return 0, 0, st
-	}
-	if st := disposeHandles(p, ch, m, wh); st != zx.OK {
-		m.Free()
-		return 0, 0, st
-	}
-	r, st := call(p, ch, h, done, m, deadline)
-	if st != zx.OK {
-		return 0, 0, st
-	}
-	defer r.Free()
-	nb, nh = uint32(len(r.Bytes)), uint32(len(r.Handles))
-	if st = fits(r, len(rb), len(rh)); st == zx.OK {
-		copy(rb, r.Bytes)
-		st = install(p, r, func(i int, v zx.Handle, h *object.Handle) {
-			rh[i] = zx.HandleInfo{Handle: v, Type: h.Object().Type(), Rights: h.Rights()}
-		})
 	}
 	return nb, nh, st
 }

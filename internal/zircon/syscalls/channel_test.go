@@ -470,13 +470,14 @@ func TestChannelCallTrapped(t *testing.T) {
 	p.put(args+16, m+256) // rd_bytes
 	p.put(args+24, m+512) // rd_handles
 	p.put32(args+32, 8, 1, 64, 4)
+	const fewer = zx.RightTransfer | zx.RightWait
 	for _, etc := range []bool{false, true} {
 		name := "zx_channel_call"
 		ev, _ := EventCreate(p.proc, 0)
 		p.write(m+64, message(1, "ping"))
 		if etc {
 			name = "zx_channel_call_etc"
-			p.put32(m+128, uint32(zx.HandleOpMove), uint32(ev), uint32(zx.ObjTypeEvent), uint32(zx.RightSameRights), 0)
+			p.put32(m+128, uint32(zx.HandleOpMove), uint32(ev), uint32(zx.ObjTypeEvent), uint32(fewer), 0)
 		} else {
 			p.put32(m+128, uint32(ev))
 		}
@@ -495,40 +496,23 @@ func TestChannelCallTrapped(t *testing.T) {
 		if got := string(p.read(m+260, 5)); got != "pong!" || p.get32(m) != 9 || p.get32(m+4) != 1 {
 			t.Errorf("reply is %q, %d bytes, %d handles", got, p.get32(m), p.get32(m+4))
 		}
+		if typ, r := p.get32(m+516), p.get32(m+520); etc && (typ != uint32(zx.ObjTypeEvent) || r != uint32(fewer)) {
+			t.Errorf("a handle of type %d with rights %#x", typ, r)
+		}
 		p.ok("close", HandleClose(p.proc, zx.Handle(p.get32(m+512))))
 	}
-}
-
-func TestChannelCallEtc(t *testing.T) {
-	w := newWorld(t)
-	c, s := w.channel()
-	const fewer = zx.RightTransfer | zx.RightWait
-	ev := w.event()
-	go func() {
-		ObjectWaitOne(w.a, nil, s, zx.ChannelReadable, object.TimeInfinite)
-		b, hs := make([]byte, 16), make([]zx.Handle, 1)
-		nb, nh, _ := ChannelRead(w.a, s, 0, b, hs)
-		ChannelWrite(w.a, s, 0, b[:nb], hs[:nh])
-	}()
-	var b [16]byte
-	var hi [1]zx.HandleInfo
-	nb, nh, st := ChannelCallEtc(w.a, nil, c, 0, w.later(), message(0, "!"),
-		[]zx.HandleDisposition{{Op: zx.HandleOpMove, Handle: ev, Rights: fewer}}, b[:], hi[:])
-	w.ok("call", st)
-	if nb != 5 || nh != 1 || hi[0].Rights != fewer || hi[0].Type != zx.ObjTypeEvent {
-		t.Errorf("%d bytes, %d handles: %+v", nb, nh, hi)
-	}
-	hd := []zx.HandleDisposition{{Op: zx.HandleOpMove, Handle: w.event(), Rights: zx.RightsAll}}
-	_, _, st = ChannelCallEtc(w.a, nil, c, 0, 0, message(0, ""), hd, nil, nil)
-	w.is("more rights", st, zx.ErrInvalidArgs)
-	if hd[0].Result != zx.ErrInvalidArgs || w.valid(hd[0].Handle) {
-		t.Errorf("%+v is left", hd[0])
-	}
-	hd[0].Handle = w.event()
-	_, _, st = ChannelCallEtc(w.a, nil, 0, 0, 0, message(0, ""), hd, nil, nil)
-	w.is("no channel", st, zx.ErrBadHandle)
-	if w.valid(hd[0].Handle) {
-		t.Error("the handle is left")
+	// What cannot be sent is gone, and the result says why.
+	for _, ch := range []zx.Handle{c, zx.HandleInvalid} {
+		ev, _ := EventCreate(p.proc, 0)
+		p.put32(m+128, uint32(zx.HandleOpMove), uint32(ev), 0, uint32(zx.RightsAll), 0)
+		st, want, result := p.call("zx_channel_call_etc", uint64(ch), 0, 0, args, m, m+4), zx.ErrInvalidArgs, zx.ErrInvalidArgs
+		if ch == zx.HandleInvalid {
+			want, result = zx.ErrBadHandle, zx.OK
+		}
+		p.is("a call that cannot be sent", st, want)
+		if got := zx.Status(p.get32(m + 144)); got != result || p.proc.Handles().Lookup(ev) != nil {
+			t.Errorf("the result is %v, the handle is left: %v", got, p.proc.Handles().Lookup(ev) != nil)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package syscalls
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"go.fuchsia.dev/fidl-go/zx"
 	"go.fuchsia.dev/launcherd/internal/zircon/object"
@@ -11,6 +10,8 @@ import (
 // maxIovecs bounds the buffers of a vectored read or write.
 const maxIovecs = 1 << 16
 
+// Streams are read and written by launched processes alone, so that part of these
+// calls has no typed form.
 var streamTable = []Entry{
 	{Name: "zx_stream_create", Args: 4, Params: "options:stream vmo:h seek:u64 out_stream:*h", Handler: func(c *Call) zx.Status {
 		h, st := StreamCreate(c.Proc, c.U32(0), c.Handle(1), c.U64(2))
@@ -68,54 +69,6 @@ func StreamCreate(p *object.Process, options uint32, vmo zx.Handle, seek uint64)
 	return add(p, s, object.StreamRights|need)
 }
 
-// StreamReadv fills bufs at the seek offset and gives the number of bytes.
-func StreamReadv(p *object.Process, h zx.Handle, options uint32, bufs [][]byte) (uint64, zx.Status) {
-	if options != 0 {
-		return 0, zx.ErrInvalidArgs
-	}
-	s, st := get[*object.Stream](p, h, zx.RightRead)
-	if st != zx.OK {
-		return 0, st
-	}
-	return s.Read(scatter(bufs))
-}
-
-// StreamReadvAt is StreamReadv at another offset.
-func StreamReadvAt(p *object.Process, h zx.Handle, options uint32, off uint64, bufs [][]byte) (uint64, zx.Status) {
-	if options != 0 {
-		return 0, zx.ErrInvalidArgs
-	}
-	s, st := get[*object.Stream](p, h, zx.RightRead)
-	if st != zx.OK {
-		return 0, st
-	}
-	return s.ReadAt(scatter(bufs), off)
-}
-
-// StreamWritev stores bufs at the seek offset and gives the number of bytes.
-func StreamWritev(p *object.Process, h zx.Handle, options uint32, bufs [][]byte) (uint64, zx.Status) {
-	if options&^object.StreamAppend != 0 {
-		return 0, zx.ErrInvalidArgs
-	}
-	s, st := get[*object.Stream](p, h, zx.RightWrite)
-	if st != zx.OK {
-		return 0, st
-	}
-	return s.Write(gather(bufs), options&object.StreamAppend != 0)
-}
-
-// StreamWritevAt is StreamWritev at another offset.
-func StreamWritevAt(p *object.Process, h zx.Handle, options uint32, off uint64, bufs [][]byte) (uint64, zx.Status) {
-	if options != 0 {
-		return 0, zx.ErrInvalidArgs
-	}
-	s, st := get[*object.Stream](p, h, zx.RightWrite)
-	if st != zx.OK {
-		return 0, st
-	}
-	return s.WriteAt(gather(bufs), off)
-}
-
 // StreamSeek moves the seek offset and gives it.
 func StreamSeek(p *object.Process, h zx.Handle, origin uint32, off int64) (uint64, zx.Status) {
 	s, hd, st := object.GetHandle[*object.Stream](p.Handles(), h, 0)
@@ -126,23 +79,6 @@ func StreamSeek(p *object.Process, h zx.Handle, origin uint32, off int64) (uint6
 		return 0, zx.ErrAccessDenied
 	}
 	return s.Seek(origin, off)
-}
-
-// gather is bufs as a stream takes them, and scatter as it fills them.
-func gather(bufs [][]byte) object.Vector {
-	all := slices.Concat(bufs...)
-	return object.Vector{N: uint64(len(all)), Buf: all, Copy: func([]byte) zx.Status { return zx.OK }}
-}
-
-func scatter(bufs [][]byte) object.Vector {
-	v := gather(bufs)
-	v.Copy = func(piece []byte) zx.Status {
-		for _, b := range bufs {
-			piece = piece[copy(b, piece):]
-		}
-		return zx.OK
-	}
-	return v
 }
 
 // iovec is a zx_iovec_t.

@@ -19,9 +19,21 @@ func (w *world) stream(vmo zx.Handle, options uint32, seek uint64) zx.Handle {
 	return h
 }
 
+// whole is b as a stream takes or fills it.
+func whole(b []byte) object.Vector {
+	return object.Vector{N: uint64(len(b)), Buf: b, Copy: func([]byte) zx.Status { return zx.OK }}
+}
+
+func (w *world) streamOf(p *object.Process, h zx.Handle) *object.Stream {
+	w.Helper()
+	s, st := get[*object.Stream](p, h, 0)
+	w.ok("the stream", st)
+	return s
+}
+
 func (w *world) writes(s zx.Handle, options uint32, text string, want uint64) {
 	w.Helper()
-	n, st := StreamWritev(w.a, s, options, [][]byte{[]byte(text)})
+	n, st := w.streamOf(w.a, s).Write(whole([]byte(text)), options == object.StreamAppend)
 	if st != zx.OK || n != want {
 		w.Errorf("writing %q: %d, %v, want %d", text, n, st, want)
 	}
@@ -30,7 +42,7 @@ func (w *world) writes(s zx.Handle, options uint32, text string, want uint64) {
 func (w *world) readsAt(s zx.Handle, off uint64, want string) {
 	w.Helper()
 	b := make([]byte, len(want)+10)
-	n, st := StreamReadvAt(w.a, s, 0, off, [][]byte{b[:1], b[1:]})
+	n, st := w.streamOf(w.a, s).ReadAt(whole(b), off)
 	if st != zx.OK || string(b[:n]) != want {
 		w.Errorf("reading at %d: %q, %v, want %q", off, b[:n], st, want)
 	}
@@ -46,10 +58,6 @@ func TestStreamRights(t *testing.T) {
 	w.is("to write what one may not", st, zx.ErrAccessDenied)
 	_, st = StreamCreate(w.a, 1<<5, v, 0)
 	w.is("unknown option", st, zx.ErrInvalidArgs)
-	_, st = StreamWritev(w.a, w.stream(v, object.StreamModeRead, 0), 0, nil)
-	w.is("write to a stream to read", st, zx.ErrAccessDenied)
-	_, st = StreamReadv(w.a, w.stream(v, object.StreamModeWrite, 0), 0, nil)
-	w.is("read a stream to write", st, zx.ErrAccessDenied)
 	_, st = StreamSeek(w.a, w.stream(v, 0, 0), object.SeekStart, 0)
 	w.is("seek in a stream for nothing", st, zx.ErrAccessDenied)
 }
@@ -68,14 +76,14 @@ func TestStreamGrowsItsVMO(t *testing.T) {
 	}
 	// Beyond the end there are zeroes, whatever was there before.
 	w.ok("write", VMOWrite(w.a, v, []byte("garbage"), 11))
-	n, st := StreamWritevAt(w.a, s, 0, 14, [][]byte{[]byte("x")})
+	n, st := w.streamOf(w.a, s).WriteAt(whole([]byte("x")), 14)
 	if n != 1 || st != zx.OK {
 		t.Errorf("write beyond the end: %d, %v", n, st)
 	}
 	w.readsAt(s, 9, "ld\x00\x00\x00x")
-	_, st = StreamWritevAt(w.a, s, 0, 1<<64-1, [][]byte{[]byte("xx")})
+	_, st = w.streamOf(w.a, s).WriteAt(whole([]byte("xx")), 1<<64-1)
 	w.is("write beyond every end", st, zx.ErrFileBig)
-	_, st = StreamWritevAt(w.a, s, 0, 1<<62, [][]byte{[]byte("xx")})
+	_, st = w.streamOf(w.a, s).WriteAt(whole([]byte("xx")), 1<<62)
 	w.is("write beyond what a VMO can be", st, zx.ErrOutOfRange)
 }
 
@@ -85,13 +93,13 @@ func TestStreamOnFixedVMO(t *testing.T) {
 	w.ok("empty", VMOSetStreamSize(w.a, v, 0))
 	s := w.stream(v, streamRW, vm.PageSize-3)
 	w.writes(s, 0, "abcdef", 3) // as much as there is room for
-	_, st := StreamWritev(w.a, s, 0, [][]byte{[]byte("x")})
+	_, st := w.streamOf(w.a, s).Write(whole([]byte("x")), false)
 	w.is("write when full", st, zx.ErrNoSpace)
 
 	// Without RESIZE a stream does not grow what could.
 	r := w.vmo(vm.PageSize, vmoResizable)
 	s = w.stream(w.without(r, zx.RightResize), streamRW, vm.PageSize)
-	_, st = StreamWritev(w.a, s, 0, [][]byte{[]byte("x")})
+	_, st = w.streamOf(w.a, s).Write(whole([]byte("x")), false)
 	w.is("write beyond", st, zx.ErrNoSpace)
 }
 
@@ -184,6 +192,14 @@ func TestStreamTrapped(t *testing.T) {
 	p.is("no buffers, no stream", p.call("zx_stream_readv", 0, 0, vector, 0, out), zx.ErrBadHandle)
 	p.is("unknown option", p.call("zx_stream_readv", 0, 1, vector, 0, out), zx.ErrInvalidArgs)
 
+	vmo, _ := VMOCreate(p.proc, vm.PageSize, 0)
+	for mode, denied := range map[uint32]string{
+		object.StreamModeRead: "zx_stream_writev", object.StreamModeWrite: "zx_stream_readv",
+	} {
+		h, _ := StreamCreate(p.proc, mode, vmo, 0)
+		p.is(denied, p.call(denied, uint64(h), 0, vector, 0, out), zx.ErrAccessDenied)
+	}
+
 	// Nothing is done when one of the buffers cannot be a program's.
 	iovecs(p.mem, 3, 0x1000, 5)
 	p.is("writev", p.call("zx_stream_writev", s, 0, vector, 2, out), zx.ErrInvalidArgs)
@@ -220,7 +236,7 @@ func TestStreamAppendsWhole(t *testing.T) {
 	}
 	writers.Wait()
 	b := make([]byte, 4*times*chunk)
-	n, st := StreamReadvAt(p.proc, zx.Handle(s), 0, 0, [][]byte{b})
+	n, st := p.streamOf(p.proc, zx.Handle(s)).ReadAt(whole(b), 0)
 	if st != zx.OK || n != uint64(len(b)) {
 		t.Fatalf("read %d: %v", n, st)
 	}
