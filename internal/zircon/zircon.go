@@ -174,7 +174,7 @@ const (
 func VDSO(p *object.Process) (zx.Handle, zx.Status) {
 	k := get()
 	if k.err != nil {
-		return zx.HandleInvalid, statusOf(k.err)
+		return zx.HandleInvalid, vm.StatusOf(k.err)
 	}
 	return add(p, object.NewHandle(k.VDSO, vdsoRights))
 }
@@ -207,14 +207,6 @@ func add(p *object.Process, h *object.Handle) (zx.Handle, zx.Status) {
 		return v, zx.ErrNoResources
 	}
 	return v, zx.OK
-}
-
-func statusOf(err error) zx.Status {
-	var st zx.Status
-	if errors.As(err, &st) {
-		return st
-	}
-	return zx.ErrInternal
 }
 
 // sink passes the kernel's log on. What a program itself has to say, such as

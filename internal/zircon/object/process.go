@@ -2,7 +2,6 @@ package object
 
 import (
 	"container/list"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -173,18 +172,6 @@ func (p *Process) TimerSlack() TimerSlack { return p.policy.slack }
 // userAddress says whether an address is one that programs may have.
 func userAddress(a uint64) bool { return a < vm.UserTop }
 
-// statusOf takes the zx.Status out of an error of the machine.
-func statusOf(err error) zx.Status {
-	if err == nil {
-		return zx.OK
-	}
-	var st zx.Status
-	if errors.As(err, &st) {
-		return st
-	}
-	return zx.ErrInternal
-}
-
 // Start starts the process with its first thread. arg, which may be nil, is
 // moved into the process, or closed on failure. INVALID_ARGS, BAD_STATE (started
 // already), or a failure of the Machine, which is the end of the process.
@@ -259,7 +246,7 @@ func (p *Process) startSpace() zx.Status {
 		p.mu.Lock()
 		p.starting = false
 		p.mu.Unlock()
-		st := statusOf(err)
+		st := vm.StatusOf(err)
 		p.terminate(RetcodeSyscallKill, "the host gives it no address space: %v", err)
 		p.noSpace()
 		return st
@@ -296,7 +283,7 @@ func (p *Process) runThread(t *Thread, r StartRegs) zx.Status {
 	if err != nil && p.dropThread(t) {
 		p.terminate(RetcodeSyscallKill, "the host gives it no thread: %v", err)
 	}
-	return statusOf(err)
+	return vm.StatusOf(err)
 }
 
 // dropThread is for a thread that has ended natively. It tells whether it was

@@ -86,7 +86,7 @@ func (a *Aspace) Attach(s Space) zx.Status {
 	}
 	if len(ops) > 0 {
 		if err := s.Apply(ops); err != nil {
-			return status(err)
+			return StatusOf(err)
 		}
 	}
 	a.space = s
@@ -98,7 +98,7 @@ func (a *Aspace) apply(ops ...Op) zx.Status {
 	if a.space == nil || len(ops) == 0 {
 		return zx.OK
 	}
-	return status(a.space.Apply(ops))
+	return StatusOf(a.space.Apply(ops))
 }
 
 // Destroy lets go of every mapping, once the native space is gone. Everything

@@ -102,8 +102,9 @@ func pageUp(n uint64) uint64 { return (n + PageSize - 1) &^ (PageSize - 1) }
 
 func aligned(n uint64) bool { return n%PageSize == 0 }
 
-// status takes the zx.Status out of an error of the host.
-func status(err error) zx.Status {
+// StatusOf takes the zx.Status out of an error of the host: INTERNAL for one
+// without.
+func StatusOf(err error) zx.Status {
 	if err == nil {
 		return zx.OK
 	}
@@ -201,7 +202,7 @@ func (s *store) needPagesLocked() (Pages, zx.Status) {
 	if s.pages == nil {
 		p, err := s.host.NewPages(s.size)
 		if err != nil {
-			return nil, status(err)
+			return nil, StatusOf(err)
 		}
 		s.pages = p
 	}
@@ -330,7 +331,7 @@ func (v *VMO) readLocked(b []byte, off uint64) zx.Status {
 	if have == 0 {
 		return zx.OK
 	}
-	return status(v.st.pages.ReadAt(b[:have], off))
+	return StatusOf(v.st.pages.ReadAt(b[:have], off))
 }
 
 // Write stores b at off: OUT_OF_RANGE beyond the VMO's size, ACCESS_DENIED for
@@ -350,7 +351,7 @@ func (v *VMO) Write(b []byte, off uint64) zx.Status {
 	if len(b) == 0 {
 		return zx.OK
 	}
-	return status(v.st.pages.WriteAt(b, v.off+off))
+	return StatusOf(v.st.pages.WriteAt(b, v.off+off))
 }
 
 // SetSize changes the size, rounded up to pages, and the stream size, which is
@@ -372,7 +373,7 @@ func (v *VMO) SetSize(n uint64) zx.Status {
 	}
 	if n < size && s.pages != nil {
 		if err := s.pages.Zero(n, size-n); err != nil {
-			return status(err)
+			return StatusOf(err)
 		}
 	}
 	s.content = n
@@ -385,7 +386,7 @@ func (s *store) resizeLocked(size uint64) zx.Status {
 	}
 	if s.pages != nil {
 		if err := s.pages.Resize(size); err != nil {
-			return status(err)
+			return StatusOf(err)
 		}
 	}
 	s.size = size
@@ -498,7 +499,7 @@ func (v *VMO) withRange(off, n uint64, f func(p Pages, off uint64) error) zx.Sta
 	if s.pages.Immutable() {
 		return zx.ErrAccessDenied
 	}
-	return status(f(s.pages, v.off+off))
+	return StatusOf(f(s.pages, v.off+off))
 }
 
 // Commit makes sure that a range, widened to pages, has memory: OUT_OF_RANGE,
@@ -685,7 +686,7 @@ func (v *VMO) cloneTo(off, size uint64) (Pages, zx.Status) {
 		}
 	}
 	if err != nil {
-		return nil, status(err)
+		return nil, StatusOf(err)
 	}
 	return p, zx.OK
 }
