@@ -78,7 +78,7 @@ func sysFutexWait(c *Call) zx.Status {
 }
 
 func (c *Call) futexWake(addr uint64, n uint32, ownWoken bool) zx.Status {
-	if addr%4 != 0 {
+	if addr == 0 || addr%4 != 0 {
 		return zx.ErrInvalidArgs
 	}
 	c.Proc.Kernel().FutexWake(c.Proc.Koid(), addr, n, ownWoken)

@@ -87,6 +87,8 @@ func TestFutexErrors(t *testing.T) {
 		f.is(tt.name, f.call("zx_futex_wait", tt.addr, tt.current, tt.owner, tt.deadline), tt.want)
 	}
 	f.is("wake unaligned", f.call("zx_futex_wake", addr+1, 1), zx.ErrInvalidArgs)
+	f.is("wake of no address", f.call("zx_futex_wake", 0, 1), zx.ErrInvalidArgs)
+	f.is("wake of no address", f.call("zx_futex_wake_single_owner", 0), zx.ErrInvalidArgs)
 	f.is("requeue to itself", f.call("zx_futex_requeue", addr, 0, 0, addr, 0, 0), zx.ErrInvalidArgs)
 	f.is("requeue unaligned", f.call("zx_futex_requeue", addr, 0, 0, addr+6, 0, 0), zx.ErrInvalidArgs)
 	f.is("requeue of another value", f.call("zx_futex_requeue", addr, 0, 5, addr+4, 0, 0), zx.ErrBadState)
