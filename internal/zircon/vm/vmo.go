@@ -27,7 +27,8 @@ func RoundSize(n uint64) (uint64, zx.Status) {
 // is no longer held are then its parent's, and the last VMO on a store closes
 // the pages.
 //
-// Locks: family.mu is held alone, VMO.mu alone, store.mu last.
+// Locks: that of an address space comes first. family.mu is held alone (but for
+// what OnChildren's function takes), VMO.mu alone, store.mu last.
 type VMO struct {
 	// Owner is the object that stands for the VMO in the handle world; set
 	// once, before the VMO is shared.
