@@ -336,7 +336,7 @@ func (v *VMO) readLocked(b []byte, off uint64) zx.Status {
 }
 
 // Write stores b at off: OUT_OF_RANGE beyond the VMO's size, ACCESS_DENIED for
-// a file of the host, NO_MEMORY.
+// a file of the host, NO_MEMORY, BAD_HANDLE when nothing holds v.
 func (v *VMO) Write(b []byte, off uint64) zx.Status {
 	if _, st := v.st.needPages(); st != zx.OK {
 		return st
@@ -345,6 +345,9 @@ func (v *VMO) Write(b []byte, off uint64) zx.Status {
 	defer v.st.mu.RUnlock()
 	if !inRange(off, uint64(len(b)), v.sizeLocked()) {
 		return zx.ErrOutOfRange
+	}
+	if v.st.pages == nil {
+		return zx.ErrBadHandle // the last hold went a moment ago
 	}
 	if v.st.pages.Immutable() {
 		return zx.ErrAccessDenied

@@ -2,6 +2,7 @@ package vm_test
 
 import (
 	"bytes"
+	"sync"
 	"testing"
 
 	"go.fuchsia.dev/fidl-go/zx"
@@ -269,6 +270,29 @@ func TestReleasedVMOIsOfNoUse(t *testing.T) {
 	want(t, "slice", st, zx.ErrBadHandle)
 	_, st = vm.NewAspace().Root().Map(vm.PermRead, 0, v, 0, page, vm.ProtRead)
 	want(t, "map", st, zx.ErrBadHandle)
+}
+
+// The last handle may be closed while another thread writes.
+func TestReleaseDuringWrite(t *testing.T) {
+	h := host(t)
+	for range 20000 {
+		v := vm.NewVMO(h, page, page, false)
+		var begun, over sync.WaitGroup
+		begun.Add(2)
+		over.Add(1)
+		go func() {
+			defer over.Done()
+			begun.Done()
+			begun.Wait()
+			v.Release()
+		}()
+		begun.Done()
+		begun.Wait()
+		for v.Write([]byte("x"), 0) == zx.OK {
+		}
+		over.Wait()
+		want(t, "write", v.Write([]byte("x"), 0), zx.ErrBadHandle)
+	}
 }
 
 func TestFileVMO(t *testing.T) {
