@@ -59,8 +59,15 @@ type records struct {
 func (r *records) u8(v ...uint8)  { r.b = append(r.b, v...) }
 func (r *records) flag(v bool)    { r.u8(b2i(v)) }
 func (r *records) zero(n int)     { r.b = append(r.b, make([]byte, n)...) }
-func (r *records) name(s string)  { r.b = append(r.b, s...); r.zero(zx.MaxNameLen - len(s)) }
 func (r *records) one() zx.Status { r.n = 1; return zx.OK }
+
+// name adds a name, cut to what has room with a NUL.
+func (r *records) name(s string) {
+	s = s[:min(len(s), zx.MaxNameLen-1)]
+	r.b = append(r.b, s...)
+	r.zero(zx.MaxNameLen - len(s))
+}
+
 func (r *records) koid(k ...zx.Koid) {
 	for _, k := range k {
 		r.u64(uint64(k))

@@ -162,6 +162,16 @@ func TestInfoMemory(t *testing.T) {
 		}
 	}
 
+	// The name of an address space is cut like others.
+	long := strings.Repeat("x", zx.MaxNameLen-1)
+	p.ok("name", ObjectSetProperty(p.a, p.self, propName, []byte(long)))
+	entry := make([]byte, 96)
+	_, _, st := ObjectGetInfo(p.a, p.self, topicProcessMaps, entry)
+	p.ok("maps", st)
+	if want := ("proc:" + long)[:zx.MaxNameLen-1] + "\x00"; string(entry[:zx.MaxNameLen]) != want {
+		t.Errorf("the address space is named %q, want %q", entry[:zx.MaxNameLen], want)
+	}
+
 	vmo, st := VMOCreate(p.a, 10000, 0)
 	p.ok("VMOCreate", st)
 	p.ok("name", ObjectSetProperty(p.a, vmo, propName, []byte("memory")))
