@@ -19,7 +19,7 @@ const (
 	OK Status = 0
 	// ErrInternal (ZX_ERR_INTERNAL): the system met a state that should not be.
 	ErrInternal Status = -1
-	// ErrNotSupported (ZX_ERR_NOT_SUPPORTED): the operation is not implemented, supported or enabled.
+	// ErrNotSupported (ZX_ERR_NOT_SUPPORTED): the operation is not supported, or not enabled.
 	ErrNotSupported Status = -2
 	// ErrNoResources (ZX_ERR_NO_RESOURCES): the system could not allocate some resource.
 	ErrNoResources Status = -3
