@@ -82,7 +82,7 @@ func ended(retcode int64, output error) error {
 // library that was not found, or "".
 func launchError(program, missing string, err error) error {
 	if missing != "" && errors.Is(err, zx.ErrNotFound) {
-		return exit(exitNotExecutable, "%s: no library directory has %s: name one with --lib, or a Fuchsia SDK with $FUCHSIA_SDK", program, missing)
+		return exit(exitNotExecutable, "%s: %w: no library directory has %s: name one with --lib, or a Fuchsia SDK with $FUCHSIA_SDK", program, zx.ErrNotFound, missing)
 	}
 	switch st := zx.StatusOf(err); {
 	case errors.Is(st, zx.ErrNotFound), errors.Is(st, zx.ErrInvalidArgs), errors.Is(st, zx.ErrNoMemory),
